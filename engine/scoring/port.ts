@@ -1,0 +1,45 @@
+import type { Model } from '../model/model.ts'
+
+/** A user's observations in the model's terms: item indexes and strengths (may be negative), equally long, no repeats. */
+export interface Observations {
+  readonly items: Int32Array
+  readonly strengths: Float64Array
+}
+
+export interface TopQuery {
+  /** Length `factors`, finite. */
+  readonly vector: Float32Array
+  /** 1 to 1,000. */
+  readonly k: number
+  /** Item indexes that must not appear, any order, repeats allowed. */
+  readonly exclude?: Int32Array
+  /** One byte per item index (model items, then supplement); 0 keeps the item out. */
+  readonly allow?: Uint8Array
+}
+
+/** Best first; equal scores by item id. Exactly min(k, eligible) entries. */
+export interface TopResult {
+  readonly items: Int32Array
+  readonly scores: Float32Array
+}
+
+/**
+ * A model made ready for serving, on one thread: exact fold-in and exact top-k over the model's items followed by the
+ * supplement's. Indexes below `model.itemIds.length` are model items. Not safe from several threads at once.
+ */
+export interface Scorer extends Disposable {
+  readonly model: Model
+  /** Model items, then supplement items. */
+  readonly itemIds: readonly string[]
+  indexOf(itemId: string): number | undefined
+  /** Replaces the vectors of items the model has not seen (row-major, `factors` wide; ids not among the model's). */
+  setSupplement(itemIds: readonly string[], factors: Float32Array): void
+  /** The exact solution against the model's items (supplement items carry no observation); a zero vector when nothing attracts. */
+  foldIn(observations: Observations): Float32Array
+  top(query: TopQuery): TopResult
+  /** Cosine similarity, the item itself left out. */
+  similar(item: number, query: Omit<TopQuery, 'vector'>): TopResult
+  scores(vector: Float32Array, items: Int32Array): Float32Array
+  /** What each observation adds to the score of `item`; sums to the score within 1e-3 relative. */
+  contributions(observations: Observations, item: number): Float64Array
+}

@@ -1,0 +1,44 @@
+import { type Static, Type } from 'typebox'
+
+export const PRESETS = ['ials', 'hkv', 'implicit'] as const
+
+/** Hyper-parameters a caller may set; what is absent is chosen on a validation slice or takes its default. */
+export const TrainingParameters = Type.Object(
+  {
+    preset: Type.Optional(Type.Union(PRESETS.map((preset) => Type.Literal(preset)))),
+    factors: Type.Optional(Type.Integer({ minimum: 8, maximum: 512 })),
+    iterations: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
+    alpha: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6 })),
+    alpha0: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e3 })),
+    regularization: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6 })),
+    nu: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+    halfLifeDays: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 36_500 })),
+    solver: Type.Optional(Type.Union([Type.Literal('cg'), Type.Literal('cholesky')])),
+    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 4_294_967_295 })),
+  },
+  { additionalProperties: false },
+)
+export type TrainingParameters = Static<typeof TrainingParameters>
+
+/** The complete recipe of a model: every hyper-parameter settled. Refits and comparisons use nothing else. */
+export interface Recipe {
+  readonly preset: (typeof PRESETS)[number]
+  readonly factors: number
+  readonly iterations: number
+  readonly alpha: number
+  readonly alpha0: number
+  readonly regularization: number
+  readonly nu: number
+  readonly halfLifeDays: number
+  readonly solver: 'cg' | 'cholesky'
+  readonly seed: number
+}
+
+/** The gate's decision with every reason, readable by an operator. */
+export interface GateVerdict {
+  readonly accepted: boolean
+  readonly reasons: readonly string[]
+}
+
+export const RUN_STATES = ['queued', 'running', 'finished', 'failed', 'rejected'] as const
+export type RunState = (typeof RUN_STATES)[number]

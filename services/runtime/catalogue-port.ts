@@ -1,0 +1,16 @@
+import type { Item, User } from '../../schemas/catalogue.ts'
+
+/** The catalogue in memory, as one process has read it from topics `items` and `users`. */
+export interface Catalogue {
+  /** Changes with every change of an item; equal on every process that has read the same records. */
+  readonly revision: string
+  readonly itemCount: number
+  /** null for an item that was never described and for a withdrawn one; `isWithdrawn` tells them apart. */
+  item(itemId: string): Item | null
+  isWithdrawn(itemId: string): boolean
+  user(userId: string): User | null
+  items(): Iterable<Item>
+  /** Item ids of a category, withdrawn ones left out. */
+  members(category: string): ReadonlySet<string>
+  categories(): readonly string[]
+}

@@ -1,0 +1,55 @@
+import type { UserRecord } from '../../schemas/user-record.ts'
+
+export interface Swap {
+  readonly userId: string
+  /** The revision `next` was computed from; 0 for a user that did not exist. */
+  readonly expectedRevision: number
+  /** `next.revision` is expectedRevision + 1. */
+  readonly next: UserRecord
+}
+
+/** The longest list for a user and scenario, with the three versions it was computed from. */
+export interface CachedList {
+  readonly userRevision: number
+  readonly modelVersion: string | null
+  readonly catalogueRevision: string
+  /** What the edge serialised; opaque here. */
+  readonly body: string
+}
+
+/**
+ * Newest state per user, and the lists computed from it.
+ *
+ * Guarantees: `swap` is an atomic compare-and-set per user: it takes effect only while the stored revision equals
+ * `expectedRevision`; results come in input order; nothing is merged across users. `get` of an unknown user is null,
+ * never zeros. A reader that sees `applied` at or past an offset sees every swap made before it was set. `putList`
+ * stores only while the user's revision is still the entry's, so a list computed before an event can never be cached
+ * after it; `getList` returns only an entry whose user revision, model version and catalogue revision are all current.
+ * Lists are bounded in number and age and may vanish at any time; users never do. Everything but lists survives a
+ * crash; after a power loss users and `applied` fall back together. Safe to call concurrently; dispose is idempotent.
+ * Not guaranteed: a snapshot across users.
+ * Errors: STATE_UNAVAILABLE, DISK_FULL, CORRUPT_FILE.
+ */
+export interface UserState extends AsyncDisposable {
+  get(userId: string, options: { signal: AbortSignal }): Promise<UserRecord | null>
+  getMany(userIds: readonly string[], options: { signal: AbortSignal }): Promise<readonly (UserRecord | null)[]>
+  /** true where the swap took effect, false where the revision had moved on. At most one swap per user in a call. */
+  swap(swaps: readonly Swap[], options: { signal: AbortSignal }): Promise<readonly boolean[]>
+  /** Users, and the sum of their `events`. */
+  totals(options: { signal: AbortSignal }): Promise<{ users: number; events: number }>
+
+  /** Next offset to apply per `topic/partition`; a partition never set is absent. */
+  applied(options: { signal: AbortSignal }): Promise<ReadonlyMap<string, number>>
+  /** Sets the given partitions; never lowers one unless `allowLower` (a rewind or a rebuild). */
+  setApplied(next: ReadonlyMap<string, number>, options: { signal: AbortSignal; allowLower?: boolean }): Promise<void>
+  /** true as soon as `applied` is at or past every entry of `target`; false after `timeoutMs`. */
+  waitApplied(target: ReadonlyMap<string, number>, options: { timeoutMs: number; signal: AbortSignal }): Promise<boolean>
+  /** What the histories were built with (weights, half-life, limits); null before the first `setRecipe`. */
+  recipe(options: { signal: AbortSignal }): Promise<string | null>
+  setRecipe(recipe: string, options: { signal: AbortSignal }): Promise<void>
+  /** Forgets every user, list, applied position and the recipe. */
+  clear(options: { signal: AbortSignal }): Promise<void>
+
+  getList(userId: string, scenario: string, current: { modelVersion: string | null; catalogueRevision: string }): Promise<CachedList | null>
+  putList(userId: string, scenario: string, list: CachedList, options: { ttlMs: number }): Promise<boolean>
+}

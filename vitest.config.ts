@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    exclude: ['tests/real/**', 'tests/browser/**'],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    coverage: {
+      provider: 'v8',
+      include: ['schemas/**/*.ts', 'streams/**/*.ts', 'engine/**/*.ts', 'stores/**/*.ts', 'services/**/*.ts'],
+      exclude: ['engine/kernels/assembly/**', 'services/console/**', '**/main.ts', 'services/build.ts'],
+      thresholds: { lines: 80 },
+      reporter: ['text-summary'],
+    },
+  },
+})
