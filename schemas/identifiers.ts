@@ -4,7 +4,10 @@ import { Type } from 'typebox'
 export const ID_PATTERN = '^[\\x21-\\x7e]{1,128}$'
 const idExpression = new RegExp(ID_PATTERN)
 
-export const Id = Type.String({ pattern: ID_PATTERN, description: '1 to 128 printable ASCII characters without spaces' })
+export const Id = Type.String({
+  pattern: ID_PATTERN,
+  description: '1 to 128 printable ASCII characters without spaces',
+})
 
 export function isId(value: unknown): value is string {
   return typeof value === 'string' && idExpression.test(value)

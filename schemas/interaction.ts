@@ -16,7 +16,10 @@ export const Operation = Type.Union(
 )
 export type Operation = (typeof OPERATIONS)[number]
 
-export const EventType = Type.String({ pattern: '^[a-z][a-z0-9_-]{0,31}$', description: 'a configured event type, e.g. view, click, purchase' })
+export const EventType = Type.String({
+  pattern: '^[a-z][a-z0-9_-]{0,31}$',
+  description: 'a configured event type, e.g. view, click, purchase',
+})
 
 /** What an application sends. `timestamp` is ISO 8601 with a zone; absent means now. */
 export const InteractionInput = Type.Object(
@@ -29,9 +32,13 @@ export const InteractionInput = Type.Object(
     value: Type.Optional(Type.Number()),
     requestId: Type.Optional(Id),
     context: Type.Optional(
-      Type.Record(Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' }), Type.String({ maxLength: CONTEXT_VALUE_LENGTH_MAX }), {
-        maxProperties: CONTEXT_ENTRIES_MAX,
-      }),
+      Type.Record(
+        Type.String({ pattern: '^[\\x21-\\x7e]{1,64}$' }),
+        Type.String({ maxLength: CONTEXT_VALUE_LENGTH_MAX }),
+        {
+          maxProperties: CONTEXT_ENTRIES_MAX,
+        },
+      ),
     ),
     operation: Type.Optional(Operation),
   },
@@ -55,7 +62,9 @@ export const Interaction = Type.Object(
     value: Type.Union([Type.Number(), Type.Null()]),
     requestId: Type.Union([Id, Type.Null()]),
     context: Type.Union([
-      Type.Record(Type.String(), Type.String({ maxLength: CONTEXT_VALUE_LENGTH_MAX }), { maxProperties: CONTEXT_ENTRIES_MAX }),
+      Type.Record(Type.String(), Type.String({ maxLength: CONTEXT_VALUE_LENGTH_MAX }), {
+        maxProperties: CONTEXT_ENTRIES_MAX,
+      }),
       Type.Null(),
     ]),
   },

@@ -28,7 +28,9 @@ function buildKernels(): void {
 
 function buildConsole(): void {
   if (!existsSync(join(root, 'services/console/vite.config.ts'))) return
-  const sources = globSync('services/console/{page,public}/**/*', { cwd: root }).concat('services/console/vite.config.ts')
+  const sources = globSync('services/console/{page,public}/**/*', { cwd: root }).concat(
+    'services/console/vite.config.ts',
+  )
   if (isFresh('services/console/dist/index.html', sources)) return
   mkdirSync(join(root, 'services/console/dist'), { recursive: true })
   run('vite', ['build', '--config', 'services/console/vite.config.ts', '--logLevel', 'warn'])

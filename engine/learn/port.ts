@@ -59,7 +59,12 @@ export interface EvaluationReport {
   /** The champion's recipe fitted on the same past; null without a champion. */
   readonly championRecipe: ModelScores | null
   /** By slice of history length ("0", "1-4", "5-19", "20+"): users and the candidate's metrics. */
-  readonly slices: readonly { readonly slice: string; readonly users: number; readonly ndcg_at_10: number; readonly recall_at_20: number }[]
+  readonly slices: readonly {
+    readonly slice: string
+    readonly users: number
+    readonly ndcg_at_10: number
+    readonly recall_at_20: number
+  }[]
   readonly trials: readonly { readonly recipe: Recipe; readonly ndcg_at_10: number }[]
 }
 

@@ -37,7 +37,10 @@ export interface EventStore extends AsyncDisposable {
    * Every event below the position vector (next offsets by `topic/partition`), all events of a user together and in
    * append order within a partition, in bounded batches that may split a user: the source for rebuilding user state.
    */
-  scanByUser(until: ReadonlyMap<string, number>, options: { batchEventsMax: number; signal: AbortSignal }): AsyncIterable<readonly StoredEvent[]>
+  scanByUser(
+    until: ReadonlyMap<string, number>,
+    options: { batchEventsMax: number; signal: AbortSignal },
+  ): AsyncIterable<readonly StoredEvent[]>
   /** A consistent window of all events for training, read in bounded steps that leave the event loop free. */
   columns(options: { signal: AbortSignal }): Promise<EventColumns>
   /** Best first; ties by item id. Only items with a positive score. */

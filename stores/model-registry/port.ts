@@ -57,19 +57,35 @@ export interface AliasChange {
  * is no longer the champion), CORRUPT_FILE.
  */
 export interface ModelRegistry extends AsyncDisposable {
-  createRun(run: Pick<TrainingRun, 'runId' | 'modelType' | 'parameters'>, options: { now: number; signal: AbortSignal }): Promise<TrainingRun>
+  createRun(
+    run: Pick<TrainingRun, 'runId' | 'modelType' | 'parameters'>,
+    options: { now: number; signal: AbortSignal },
+  ): Promise<TrainingRun>
   getRun(runId: string, options: { signal: AbortSignal }): Promise<TrainingRun | null>
   /** Newest first. */
   listRuns(options: { limit: number; signal: AbortSignal }): Promise<readonly TrainingRun[]>
-  updateRun(runId: string, patch: Partial<Omit<TrainingRun, 'runId' | 'modelType' | 'createdAt'>>, options: { signal: AbortSignal }): Promise<TrainingRun>
-  registerVersion(version: Omit<ModelVersion, 'version' | 'createdAt'>, options: { now: number; signal: AbortSignal }): Promise<ModelVersion>
+  updateRun(
+    runId: string,
+    patch: Partial<Omit<TrainingRun, 'runId' | 'modelType' | 'createdAt'>>,
+    options: { signal: AbortSignal },
+  ): Promise<TrainingRun>
+  registerVersion(
+    version: Omit<ModelVersion, 'version' | 'createdAt'>,
+    options: { now: number; signal: AbortSignal },
+  ): Promise<ModelVersion>
   getVersion(version: string, options: { signal: AbortSignal }): Promise<ModelVersion | null>
   /** Newest first. */
   listVersions(options: { limit: number; signal: AbortSignal }): Promise<readonly ModelVersion[]>
   alias(alias: Alias, options: { signal: AbortSignal }): Promise<string | null>
-  promote(version: string, options: { reason: string; expected?: string | null; now: number; signal: AbortSignal }): Promise<AliasChange>
+  promote(
+    version: string,
+    options: { reason: string; expected?: string | null; now: number; signal: AbortSignal },
+  ): Promise<AliasChange>
   rollback(options: { reason: string; now: number; signal: AbortSignal }): Promise<AliasChange>
-  setChallenger(version: string | null, options: { reason: string; now: number; signal: AbortSignal }): Promise<AliasChange>
+  setChallenger(
+    version: string | null,
+    options: { reason: string; now: number; signal: AbortSignal },
+  ): Promise<AliasChange>
   /** Newest first. */
   history(options: { limit: number; signal: AbortSignal }): Promise<readonly AliasChange[]>
 }

@@ -43,13 +43,20 @@ export interface UserState extends AsyncDisposable {
   /** Sets the given partitions; never lowers one unless `allowLower` (a rewind or a rebuild). */
   setApplied(next: ReadonlyMap<string, number>, options: { signal: AbortSignal; allowLower?: boolean }): Promise<void>
   /** true as soon as `applied` is at or past every entry of `target`; false after `timeoutMs`. */
-  waitApplied(target: ReadonlyMap<string, number>, options: { timeoutMs: number; signal: AbortSignal }): Promise<boolean>
+  waitApplied(
+    target: ReadonlyMap<string, number>,
+    options: { timeoutMs: number; signal: AbortSignal },
+  ): Promise<boolean>
   /** What the histories were built with (weights, half-life, limits); null before the first `setRecipe`. */
   recipe(options: { signal: AbortSignal }): Promise<string | null>
   setRecipe(recipe: string, options: { signal: AbortSignal }): Promise<void>
   /** Forgets every user, list, applied position and the recipe. */
   clear(options: { signal: AbortSignal }): Promise<void>
 
-  getList(userId: string, scenario: string, current: { modelVersion: string | null; catalogueRevision: string }): Promise<CachedList | null>
+  getList(
+    userId: string,
+    scenario: string,
+    current: { modelVersion: string | null; catalogueRevision: string },
+  ): Promise<CachedList | null>
   putList(userId: string, scenario: string, list: CachedList, options: { ttlMs: number }): Promise<boolean>
 }

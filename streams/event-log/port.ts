@@ -106,7 +106,11 @@ export interface EventLog extends AsyncDisposable {
   readonly id: string
   /** Creates missing topics; keeps existing ones (partitions are never reduced, a topic is never re-created). */
   ensureTopics(topics: readonly TopicSpec[], options: { signal: AbortSignal }): Promise<void>
-  append(topic: string, records: readonly AppendRecord[], options: { signal: AbortSignal }): Promise<readonly Position[]>
+  append(
+    topic: string,
+    records: readonly AppendRecord[],
+    options: { signal: AbortSignal },
+  ): Promise<readonly Position[]>
   /** Member of a consumer group until `signal` aborts; resolves after the last batch is committed. */
   consume(options: ConsumeOptions, handler: GroupHandler): Promise<void>
   /** Reads a topic from its start and then whatever comes, without a group, until `signal` aborts. */
