@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { access, constants, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, constants, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MillraceError } from './errors.ts'
+
+const TAKEOVER_ATTEMPTS_MAX = 5
 
 /** A folder that one process owns until it is disposed. */
 export interface EmbeddedFolder extends AsyncDisposable {
@@ -67,15 +69,11 @@ async function checkFormat(path: string, wanted: string): Promise<void> {
 
 async function takeLock(path: string, lockFile: string): Promise<string> {
   const token = `${process.pid} ${await startTimeOf(process.pid)} ${randomUUID()}`
-  for (let attempt = 0; attempt < 5; attempt++) {
-    try {
-      await writeFile(lockFile, token, { flag: 'wx' })
-      return token
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(path, cause)
-    }
+  for (let attempt = 0; attempt < TAKEOVER_ATTEMPTS_MAX; attempt++) {
+    if (await createLock(path, lockFile, token)) return token
     const held = await readText(lockFile)
-    if (held !== null && (await isAlive(held))) {
+    if (held === null) continue
+    if (await isAlive(held)) {
       throw new MillraceError(
         'FOLDER_LOCKED',
         `folder ${path} is in use by process ${held.split(' ')[0]}; stop it or choose another DATA_DIR`,
@@ -84,11 +82,24 @@ async function takeLock(path: string, lockFile: string): Promise<string> {
     }
     await removeStale(lockFile, held)
   }
-  throw new MillraceError(
-    'FOLDER_LOCKED',
-    `folder ${path} is being taken by another process at this moment; try again`,
-    { field: path },
-  )
+  throw new MillraceError('FOLDER_LOCKED', `folder ${path} is being taken by another process right now; try again`, {
+    field: path,
+  })
+}
+
+/** Linking a written file into place: nobody ever reads a lock that names no owner yet. */
+async function createLock(path: string, lockFile: string, token: string): Promise<boolean> {
+  const draft = `${lockFile}.${randomUUID()}`
+  try {
+    await writeFile(draft, token)
+    await link(draft, lockFile)
+    return true
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw unwritable(path, cause)
+  } finally {
+    await rm(draft, { force: true })
+  }
 }
 
 function unwritable(path: string, cause: unknown): MillraceError {

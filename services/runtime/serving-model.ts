@@ -1,4 +1,14 @@
+import type { Logger } from 'pino'
+import { decodeModel } from '../../engine/model/encoding.ts'
 import type { Scorer } from '../../engine/scoring/port.ts'
+import { createScorer } from '../../engine/scoring/scorer.ts'
+import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
+import type { ModelVersion } from '../../stores/model-registry/port.ts'
+import type { Backends } from './context.ts'
+import type { ModelCache } from './model-cache.ts'
+
+/** How often the champion alias is asked for. */
+export const CHAMPION_POLL_MS = 2_000
 
 /** One champion, loaded and ready. A request takes `current()` once and keeps it to its end. */
 export interface ServingModel {
@@ -12,4 +22,66 @@ export interface ServingModel {
 export interface ServingModels {
   /** null until the first model exists. */
   current(): ServingModel | null
+}
+
+export interface ChampionWatch extends ServingModels {
+  /** Loads the champion if it is another than the current one. The current one keeps serving when that fails. */
+  refresh(signal: AbortSignal): Promise<void>
+}
+
+/**
+ * Serves the registry's champion. The first load falls back to the local cache when registry or artifacts do not answer;
+ * a broken artifact never replaces a model that works.
+ */
+export function watchChampion(
+  backends: Pick<Backends, 'modelRegistry' | 'artifacts'>,
+  parts: { readonly cache: ModelCache; readonly logger: Logger },
+): ChampionWatch {
+  let serving: ServingModel | null = null
+  let reported = ''
+
+  async function load(signal: AbortSignal): Promise<void> {
+    const version = await backends.modelRegistry.alias('champion', { signal })
+    if (version === null || version === serving?.version) return
+    const described = await backends.modelRegistry.getVersion(version, { signal })
+    if (!described) throw new MillraceError('MODEL_NOT_FOUND', `champion ${version} is not in the model registry`)
+    const content = await backends.artifacts.get(described.artifactKey, { signal })
+    if (!content) {
+      throw new MillraceError('CORRUPT_FILE', `artifact ${described.artifactKey} of model ${version} is missing`, {
+        field: described.artifactKey,
+      })
+    }
+    serving = makeReady(described, content)
+    await parts.cache.write(described, content)
+    parts.logger.info({ version, items: serving.scorer.model.itemIds.length }, 'model is serving')
+  }
+
+  return {
+    current: () => serving,
+    async refresh(signal) {
+      try {
+        await load(signal)
+        reported = ''
+      } catch (error) {
+        if (signal.aborted) return
+        if (!isMillraceError(error)) throw error
+        if (error.message !== reported) parts.logger.warn({ code: error.code }, `model not refreshed: ${error.message}`)
+        reported = error.message
+        const cached = serving === null ? await parts.cache.read() : null
+        if (cached) {
+          serving = makeReady(cached.version, cached.content)
+          parts.logger.warn({ version: serving.version }, 'serving the model of the local cache')
+        }
+      }
+    },
+  }
+}
+
+function makeReady(described: ModelVersion, content: Uint8Array): ServingModel {
+  return {
+    version: described.version,
+    scorer: createScorer(decodeModel(content)),
+    trainedAt: described.createdAt,
+    metrics: described.metrics,
+  }
 }

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ModelVersion } from '../../stores/model-registry/port.ts'
+
+/** The champion as it was last loaded, kept on local disk for a start without registry or artifacts. */
+export interface ModelCache {
+  read(): Promise<{ version: ModelVersion; content: Uint8Array<ArrayBuffer> } | null>
+  write(version: ModelVersion, content: Uint8Array): Promise<void>
+}
+
+/** `read` is null when nothing usable is there: absent, half-written or not matching its checksum. */
+export function createModelCache(folder: string): ModelCache {
+  const described = join(folder, 'champion.json')
+  return {
+    async read() {
+      try {
+        const { version, file, checksum } = JSON.parse(await readFile(described, 'utf8'))
+        const content = new Uint8Array(await readFile(join(folder, file)))
+        return checksumOf(content) === checksum ? { version, content } : null
+      } catch (error) {
+        if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null
+        throw error
+      }
+    },
+    async write(version, content) {
+      await mkdir(folder, { recursive: true })
+      const file = `model-${Number(version.version) % 2}.bin`
+      await replace(join(folder, file), content)
+      await replace(described, JSON.stringify({ version, file, checksum: checksumOf(content) }))
+    },
+  }
+}
+
+function checksumOf(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+async function replace(path: string, content: string | Uint8Array): Promise<void> {
+  const draft = `${path}.draft`
+  const handle = await open(draft, 'w')
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(draft, path)
+}
