@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
 import { expect, test } from 'vitest'
 import { loadConfig } from '../../schemas/config.ts'
 import { parseEventWeights, Settings } from '../../schemas/settings.ts'
@@ -30,4 +32,11 @@ test('event weights accept custom types and name a value-scaled type that has no
   const parsed = parseEventWeights({ EVENT_WEIGHTS: 'listen:0.5,rating:1', VALUE_SCALED_TYPES: 'rating' })
   expect(parsed).toEqual({ weights: { listen: 0.5, rating: 1 }, valueScaledTypes: new Set(['rating']) })
   expect(() => parseEventWeights({ EVENT_WEIGHTS: 'view:1', VALUE_SCALED_TYPES: 'stars' })).toThrowError(/stars/)
+})
+
+test('.env.example shows every setting with its default', () => {
+  const example = parseEnv(readFileSync('.env.example', 'utf8'))
+  const defaults = loadConfig(Settings, {})
+  expect(Object.keys(example).sort()).toEqual(Object.keys(defaults).sort())
+  expect(loadConfig(Settings, example)).toEqual(defaults)
 })
