@@ -6,8 +6,9 @@ export interface Position {
 }
 
 export interface AppendRecord {
-  /** Decides the partition (murmur2, as Kafka's default partitioner) and, on compact topics, what is replaced. */
-  readonly key: string
+  /** Decides the partition (murmur2, as Kafka's default partitioner) and, on compact topics, what is replaced.
+   * null (any partition, refused by compact topics) is there for copies of records that came without one. */
+  readonly key: string | null
   /** null is a tombstone; only compact topics take it. */
   readonly value: Uint8Array | null
   readonly headers?: Readonly<Record<string, string>>
@@ -67,7 +68,7 @@ export interface GroupHandler {
   /** Called after the partitions' last batch has ended and before anyone else gets them. */
   onRevoked?(revoked: readonly { topic: string; partition: number }[]): Promise<void>
   /**
-   * Works on one batch; batches of a partition never overlap. Resolving commits the offset after the batch.
+   * Works on one batch; batches of a partition never overlap, those of different partitions may. Resolving commits the offset after the batch.
    * Throwing stops the subscription: `consume` rejects with that error and nothing of the batch is committed
    * (bounded retries are streams/consume.ts's business).
    * Call `heartbeat` at least every few seconds of work; `signal` aborts when the partition is lost or on shutdown.

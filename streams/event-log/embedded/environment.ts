@@ -1,0 +1,89 @@
+import { join } from 'node:path'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { MillraceError } from '../../../schemas/errors.ts'
+
+/** The LMDB environment of an embedded log. Every commit is on the disk when its promise resolves. */
+export interface Environment {
+  readonly file: string
+  /** [topic u16, partition u32, base offset u48] -> block. */
+  readonly blocks: Database<Buffer, Uint8Array>
+  /** [topic u16, partition u32] -> start, end, bytes, newest append time as f64. */
+  readonly partitions: Database<Buffer, Uint8Array>
+  /** Compact topics: [topic u16, partition u32, record key] -> newest offset as f64. */
+  readonly newest: Database<Buffer, Uint8Array>
+  /** Compact topics: [topic u16, partition u32, offset u48] of a tombstone -> its record key. */
+  readonly tombstones: Database<Buffer, Uint8Array>
+  /** ['id'], ['topic', name], ['group', group, topic, partition] -> plain values. */
+  readonly meta: Database<unknown, (string | number)[]>
+  /** Runs `stage`, whose puts and removes become one transaction; resolves when that is on the disk. */
+  commit(stage: () => void): Promise<void>
+  close(): Promise<void>
+}
+
+/** @throws MillraceError CORRUPT_FILE, DISK_FULL or FOLDER_NOT_WRITABLE naming the file. */
+export function openEnvironment(folder: string): Environment {
+  const file = join(folder, 'log.mdb')
+  let root: RootDatabase<Buffer, Uint8Array>
+  try {
+    root = open<Buffer, Uint8Array>(file, {
+      overlappingSync: false,
+      maxDbs: 8,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+    })
+    const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
+    return {
+      file,
+      blocks: root.openDB('blocks', binary),
+      partitions: root.openDB('partitions', binary),
+      newest: root.openDB('newest', binary),
+      tombstones: root.openDB('tombstones', binary),
+      meta: root.openDB('meta', { encoding: 'msgpack', keyEncoding: 'ordered-binary' }),
+      async commit(stage) {
+        try {
+          await root.batch(stage)
+        } catch (cause) {
+          throw environmentError(file, cause)
+        } finally {
+          root.resetReadTxn()
+        }
+      },
+      close: () => root.close(),
+    }
+  } catch (cause) {
+    throw environmentError(file, cause)
+  }
+}
+
+/** LMDB's and the system's failures in Millrace's words. */
+function environmentError(file: string, cause: unknown): unknown {
+  if (cause instanceof MillraceError) return cause
+  const inner = (cause as { commitError?: unknown }).commitError ?? cause
+  const text = String((inner as Error).message ?? inner)
+  if (/MDB_MAP_FULL|ENOSPC|No space left|EDQUOT|quota/i.test(text)) {
+    return new MillraceError(
+      'DISK_FULL',
+      `no space left to write ${file}; nothing of this append was acknowledged, free some space and retry`,
+      { cause, field: file },
+    )
+  }
+  if (
+    /MDB_INVALID|MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_PANIC|MDB_VERSION_MISMATCH|MDB_INCOMPATIBLE|not an LMDB|not a valid LMDB|corrupt/i.test(
+      text,
+    )
+  ) {
+    return new MillraceError(
+      'CORRUPT_FILE',
+      `${file} is not a readable event log (${text}); restore it or move it away to start empty`,
+      { cause, field: file },
+    )
+  }
+  if (/EACCES|EPERM|EROFS|Permission denied|Read-only/i.test(text)) {
+    return new MillraceError('FOLDER_NOT_WRITABLE', `${file} cannot be written (${text})`, { cause, field: file })
+  }
+  return new MillraceError(
+    'LOG_UNAVAILABLE',
+    `${file} cannot be used (${text}); nothing was acknowledged, retry with the same ids`,
+    { cause, field: file },
+  )
+}
