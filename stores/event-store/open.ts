@@ -1,0 +1,17 @@
+import { MillraceError } from '../../schemas/errors.ts'
+import { openDuckDbEventStore } from './duckdb/event-store.ts'
+import type { EventStore } from './port.ts'
+
+/**
+ * Opens the event store that the URL's scheme names: `duckdb:DIR/FILE`, where DIR belongs to the store alone.
+ * @throws MillraceError CONFIG_INVALID for another scheme, and whatever the adapter throws.
+ */
+export async function openEventStore(url: string): Promise<EventStore> {
+  const file = /^duckdb:(.+[^/])$/.exec(url)?.[1]
+  if (file !== undefined) return await openDuckDbEventStore(file)
+  throw new MillraceError(
+    'CONFIG_INVALID',
+    `EVENT_STORE_URL has the scheme "${url.split(':')[0]}"; this version knows duckdb:DIR/FILE`,
+    { field: 'EVENT_STORE_URL' },
+  )
+}
