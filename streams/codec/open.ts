@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises'
+import type { TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { Item, User } from '../../schemas/catalogue.ts'
+import { MillraceError } from '../../schemas/errors.ts'
+import type { Interaction } from '../../schemas/interaction.ts'
+import { TOPICS } from '../topics.ts'
+import { createAvroCodec, schemaIdOf } from './avro-codec.ts'
+import { openEmbeddedRegistry } from './embedded-registry.ts'
+import type { Codecs, SchemaRegistry, TrainingRequest } from './port.ts'
+
+/**
+ * Opens the codecs. With an empty `registryUrl` the schemas of schemas/avro have their ids in `folder` (the log's),
+ * or in memory when that is null.
+ * @throws MillraceError CONFIG_INVALID for a registry this version cannot speak to.
+ */
+export async function openCodecs(options: { registryUrl: string; folder: string | null }): Promise<Codecs> {
+  if (options.registryUrl !== '') {
+    throw new MillraceError(
+      'CONFIG_INVALID',
+      'SCHEMA_REGISTRY_URL must be empty: this version keeps schemas in the log folder',
+      {
+        field: 'SCHEMA_REGISTRY_URL',
+      },
+    )
+  }
+  return createCodecs(await openEmbeddedRegistry(options.folder))
+}
+
+/** The codecs over any registry. */
+export async function createCodecs(registry: SchemaRegistry): Promise<Codecs> {
+  const writerSchemas = new Map<number, string>()
+  const missing = new Set<number>()
+
+  async function codec<T>(name: string, topic: string, problemOf: (value: T) => string | null) {
+    const schemaText = await readFile(new URL(`../../schemas/avro/${name}.avsc`, import.meta.url), 'utf8')
+    const canonicalText = JSON.stringify(JSON.parse(schemaText))
+    const schemaId = await registry.register(`${topic}-value`, canonicalText)
+    return createAvroCodec<T>({ name: name.replace('-', ' '), schemaText, schemaId, writerSchemas, problemOf })
+  }
+
+  return {
+    interaction: await codec<Interaction>('interaction', TOPICS.interactions, () => null),
+    item: await codec<Item>('item', TOPICS.items, checkerOf(Item)),
+    user: await codec<User>('user', TOPICS.users, checkerOf(User)),
+    trainingRequest: await codec<TrainingRequest>('training-request', TOPICS.training, ({ runId }) =>
+      runId === '' ? 'has an empty runId' : null,
+    ),
+    async prepare(values) {
+      for (const value of values) {
+        const id = value === null ? null : schemaIdOf(value)
+        if (id === null || writerSchemas.has(id) || missing.has(id)) continue
+        const schemaText = await registry.schema(id)
+        if (schemaText !== null) writerSchemas.set(id, schemaText)
+        else if (missing.size < MISSING_IDS_MAX) missing.add(id)
+      }
+    },
+  }
+}
+
+/** Remembered so that poison does not ask the registry again and again. */
+const MISSING_IDS_MAX = 10_000
+
+function checkerOf<T>(schema: TSchema): (value: T) => string | null {
+  const validator = Compile(schema)
+  return (value) => {
+    if (validator.Check(value)) return null
+    const [first] = validator.Errors(value)
+    return `has an unusable field ${first?.instancePath.slice(1) || 'value'}: ${first?.message ?? 'it does not match its schema'}`
+  }
+}
