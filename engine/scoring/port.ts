@@ -6,6 +6,7 @@ export interface Observations {
   readonly strengths: Float64Array
 }
 
+/** Factors and vectors may have magnitudes up to 1e17, so that no score overflows. */
 export interface TopQuery {
   /** Length `factors`, finite. */
   readonly vector: Float32Array
@@ -32,14 +33,25 @@ export interface Scorer extends Disposable {
   /** Model items, then supplement items. */
   readonly itemIds: readonly string[]
   indexOf(itemId: string): number | undefined
-  /** Replaces the vectors of items the model has not seen (row-major, `factors` wide; ids not among the model's). */
+  /**
+   * Replaces the vectors of items the model has not seen (row-major, `factors` wide; ids distinct and not among the model's).
+   * They are indexed in the order of their ids, whatever order they are given in.
+   */
   setSupplement(itemIds: readonly string[], factors: Float32Array): void
-  /** The exact solution against the model's items (supplement items carry no observation); a zero vector when nothing attracts. */
+  /**
+   * The exact solution against the model's items (supplement items carry no observation); a zero vector when nothing
+   * attracts. Strengths of exactly zero count as not observed.
+   */
   foldIn(observations: Observations): Float32Array
   top(query: TopQuery): TopResult
-  /** Cosine similarity, the item itself left out. */
+  /** Cosine similarity (0 where a vector is zero), the item itself left out. The first call builds an index. */
   similar(item: number, query: Omit<TopQuery, 'vector'>): TopResult
   scores(vector: Float32Array, items: Int32Array): Float32Array
-  /** What each observation adds to the score of `item`; sums to the score within 1e-3 relative. */
+  /**
+   * What each observation adds to the score of an item; sums to the score within 1e-3 relative. Solved once, then asked for
+   * any number of items, a few microseconds each.
+   */
+  explain(observations: Observations): (item: number) => Float64Array
+  /** `explain` for one item. */
   contributions(observations: Observations, item: number): Float64Array
 }

@@ -1,12 +1,10 @@
 import { MillraceError } from '../../schemas/errors.ts'
-import type { TopQuery } from './port.ts'
+import { FACTOR_MAX, K_MAX } from '../top-k/limits.ts'
+import type { Observations, TopQuery } from './port.ts'
 
-/** Largest k of a query. */
-export const K_MAX = 1_000
-/** Largest magnitude of a factor, so that no score of 512 factors overflows. */
-export const FACTOR_MAX = 1e17
+// All checks throw MillraceError INVALID_PARAMETERS, naming what is wrong with which number.
 
-/** @throws MillraceError INVALID_PARAMETERS naming what is wrong with a query over `items` vectors of `width` numbers. */
+/** A query over `items` vectors of `width` numbers. */
 export function checkQuery(query: TopQuery, width: number, items: number): void {
   const { vector, k, exclude, allow } = query
   if (vector.length !== width) throw refused('vector', `the vector has ${vector.length} numbers, the model ${width}`)
@@ -20,28 +18,46 @@ export function checkQuery(query: TopQuery, width: number, items: number): void 
   }
 }
 
-/** @throws MillraceError INVALID_PARAMETERS for repeated ids, ids of the model, or factors that do not fit. */
-export function checkSupplement(
-  itemIds: readonly string[],
-  factors: Float32Array,
-  width: number,
-  isInModel: (itemId: string) => boolean,
-): void {
-  if (factors.length !== itemIds.length * width)
-    throw refused('factors', `${itemIds.length} supplement items of ${width} factors have ${factors.length} numbers`)
-  if (new Set(itemIds).size !== itemIds.length) throw refused('itemIds', 'a supplement item is given twice')
-  for (const itemId of itemIds) {
-    if (isInModel(itemId)) throw refused('itemIds', `supplement item ${itemId} is in the model`)
-  }
-  checkFactors(factors, 'factors')
+export function checkItem(item: number, items: number): void {
+  if (!Number.isInteger(item) || item < 0 || item >= items)
+    throw refused('item', `there is no item ${item} of ${items}`)
 }
 
-/** @throws MillraceError INVALID_PARAMETERS for NaN, infinity and magnitudes whose dot products could overflow. */
+export function checkObservations({ items, strengths }: Observations, modelItems: number): void {
+  if (items.length !== strengths.length)
+    throw refused('strengths', `${items.length} observed items have ${strengths.length} strengths`)
+  for (let j = 0; j < items.length; j++) {
+    if (items[j]! < 0 || items[j]! >= modelItems)
+      throw refused('items', `observation ${j} is of item ${items[j]}; the model has ${modelItems}`)
+    if (!Number.isFinite(Math.fround(strengths[j]!)))
+      throw refused('strengths', `observation ${j} has strength ${strengths[j]}`)
+  }
+}
+
+/** Factors of every finite magnitude that cannot make a score overflow. */
 export function checkFactors(factors: Float32Array, field: string): void {
   for (let i = 0; i < factors.length; i++) {
     if (!(Math.abs(factors[i]!) <= FACTOR_MAX))
       throw refused(field, `${field} has ${factors[i]} at ${i}; magnitudes up to ${FACTOR_MAX} are allowed`)
   }
+}
+
+/** Repeated ids, ids of the model (those with an index below `modelItems`) and factors that do not fit are refused. */
+export function checkSupplement(
+  supplement: { readonly itemIds: readonly string[]; readonly factors: Float32Array },
+  width: number,
+  modelItems: number,
+  indexOf: (itemId: string) => number | undefined,
+): void {
+  const { itemIds, factors } = supplement
+  if (factors.length !== itemIds.length * width)
+    throw refused('factors', `${itemIds.length} supplement items of ${width} factors have ${factors.length} numbers`)
+  if (new Set(itemIds).size !== itemIds.length) throw refused('itemIds', 'a supplement item is given twice')
+  for (const itemId of itemIds) {
+    if ((indexOf(itemId) ?? modelItems) < modelItems)
+      throw refused('itemIds', `supplement item ${itemId} is in the model`)
+  }
+  checkFactors(factors, 'factors')
 }
 
 function refused(field: string, message: string): MillraceError {
