@@ -1,4 +1,4 @@
-import { invariant } from '../../../schemas/errors.ts'
+import { MillraceError } from '../../../schemas/errors.ts'
 import type { LogRecord } from '../port.ts'
 
 /** A record on its way into a block: texts already UTF-8. */
@@ -42,7 +42,7 @@ export function encodeBlock(entries: readonly BlockEntry[], appendedAt: number):
 }
 
 export function blockSize(block: Buffer): { readonly records: number; readonly appendedAt: number } {
-  invariant(block[0] === VERSION, `a block has version ${block[0]}; this log writes ${VERSION}`)
+  if (block[0] !== VERSION) throw corrupt(`a block has version ${block[0]}, this log writes ${VERSION}`)
   return { records: block.readUInt32BE(1), appendedAt: block.readDoubleBE(5) }
 }
 
@@ -121,7 +121,7 @@ function takeVarint(cursor: Cursor): number {
   let result = 0
   for (let shift = 0; ; shift += 7) {
     const byte = cursor.block[cursor.at++]
-    invariant(byte !== undefined && shift <= 28, `a block of ${cursor.block.length} bytes ends inside a record`)
+    if (byte === undefined || shift > 28) throw corrupt(`a block of ${cursor.block.length} bytes ends inside a record`)
     result += (byte & 127) << shift
     if (byte < 128) return result
   }
@@ -145,4 +145,12 @@ function putVarint(block: Buffer, at: number, value: number): number {
   }
   block[at++] = rest
   return at
+}
+
+function corrupt(detail: string): MillraceError {
+  return new MillraceError(
+    'CORRUPT_FILE',
+    `the event log's file log.mdb is damaged: ${detail}; restore it from a copy`,
+    { field: 'log.mdb' },
+  )
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { MillraceError } from '../../../schemas/errors.ts'
+import { checkLmdbFile } from '../../../schemas/lmdb-file.ts'
+import { blockSize } from './block.ts'
 
 /** The LMDB environment of an embedded log. Every commit is on the disk when its promise resolves. */
 export interface Environment {
@@ -21,8 +23,26 @@ export interface Environment {
 }
 
 /** @throws MillraceError CORRUPT_FILE, DISK_FULL or FOLDER_NOT_WRITABLE naming the file. */
-export function openEnvironment(folder: string): Environment {
+export async function openEnvironment(folder: string): Promise<Environment> {
   const file = join(folder, 'log.mdb')
+  const { wasShort } = await checkLmdbFile(file)
+  const environment = openDatabases(file)
+  try {
+    if (wasShort) readEverything(environment)
+  } catch (cause) {
+    await environment.close()
+    throw environmentError(file, cause)
+  }
+  return environment
+}
+
+/** Fails where a page in use was lost. */
+function readEverything({ blocks, partitions, newest, tombstones, meta }: Environment): void {
+  for (const { value } of blocks.getRange({})) blockSize(value)
+  for (const database of [partitions, newest, tombstones, meta]) for (const _ of database.getRange({}));
+}
+
+function openDatabases(file: string): Environment {
   let root: RootDatabase<Buffer, Uint8Array>
   try {
     root = open<Buffer, Uint8Array>(file, {

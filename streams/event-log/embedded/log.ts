@@ -39,7 +39,7 @@ export interface EmbeddedLog extends EventLog {
 export async function openEmbeddedLog(folder: string, options: { now: () => number }): Promise<EmbeddedLog> {
   const owned = await openEmbeddedFolder(folder, FORMAT)
   try {
-    const environment = openEnvironment(owned.path)
+    const environment = await openEnvironment(owned.path)
     return new LmdbLog(environment, await identify(environment), options.now, owned)
   } catch (error) {
     await owned[Symbol.asyncDispose]()
