@@ -7,6 +7,7 @@ export const Settings = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 7070, description: 'port the edge listens on' }),
   DATA_DIR: Type.String({ minLength: 1, default: 'data', description: 'folder of every embedded backend' }),
   LOG_URL: Type.String({ default: '' }),
+  SCHEMA_REGISTRY_URL: Type.String({ default: '' }),
   EVENT_STORE_URL: Type.String({ default: '' }),
   USER_STATE_URL: Type.String({ default: '' }),
   MODEL_REGISTRY_URL: Type.String({ default: '' }),
