@@ -1,0 +1,103 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { count, rate } from './figures.ts'
+import { FilmsPanel } from './films-panel.tsx'
+import { MillraceMark } from './icons.tsx'
+import { type Live, useLive } from './live.ts'
+import { LivePanel } from './live-panel.tsx'
+import { ModelsPanel } from './models-panel.tsx'
+import { RecommendedPanel } from './recommended-panel.tsx'
+import { createShelf } from './shelf.ts'
+import { useVisitor } from './use-visitor.ts'
+import { VisitorBar } from './visitor-bar.tsx'
+
+export function Page() {
+  const [shelf] = useState(createShelf)
+  const live = useLive()
+  const visitor = useVisitor(shelf)
+  const revision = useRevision(live)
+  const shown = useRef(revision)
+  useEffect(() => {
+    if (shown.current === revision) return
+    shown.current = revision
+    visitor.refresh()
+  }, [revision, visitor])
+  return (
+    <>
+      <a class="skip" href="#recommended-title">
+        Skip to your recommendations
+      </a>
+      <Masthead live={live} />
+      <Silence live={live} />
+      <main class="layout">
+        <VisitorBar shelf={shelf} visitor={visitor} />
+        <FilmsPanel shelf={shelf} visitor={visitor} revision={revision} />
+        <RecommendedPanel shelf={shelf} visitor={visitor} />
+        <LivePanel live={live} />
+        <ModelsPanel modelVersion={live.modelVersion} />
+      </main>
+      <footer class="foot">
+        <a href="docs">API</a>
+        <a href="metrics">Metrics</a>
+        <a href="api/v1/monitoring/status">Status</a>
+        <a href="api/v1/monitoring/lag">Lag</a>
+        <span>Visitors named sim-… are simulated.</span>
+      </footer>
+    </>
+  )
+}
+
+/** Changes when lists are worth asking for again: another model serves, or the edge answers again. And slowly while the
+ * shelf may still be filling, right after the start. */
+function useRevision(live: Live): string {
+  const [round, setRound] = useState(0)
+  const isSilent = live.trouble !== null
+  useEffect(() => {
+    if (!isSilent) setRound((before) => before + 1)
+  }, [isSilent])
+  const filling = Math.min(6, Math.floor(live.samples.length / 5))
+  return `${live.modelVersion} ${round} ${filling}`
+}
+
+function Masthead({ live }: { readonly live: Live }) {
+  const last = live.samples.at(-1)
+  const isWell = live.trouble === null && live.hasAnswered
+  return (
+    <header class="masthead">
+      <MillraceMark />
+      <div class="masthead-words">
+        <h1>Millrace</h1>
+        <p>One interaction changes the very next recommendation.</p>
+      </div>
+      <p class={`pulse${isWell ? ' is-well' : ''}`}>
+        <span class="pulse-dot" aria-hidden="true" />
+        {isWell ? (
+          <>
+            <span>{rate(last?.eventsPerSecond)} events/s</span>
+            <span>lag {count(last?.lagRecords)}</span>
+            <span>model {live.modelVersion ?? 'none'}</span>
+          </>
+        ) : (
+          <span>{live.trouble === null ? 'connecting' : 'no answer'}</span>
+        )}
+      </p>
+    </header>
+  )
+}
+
+function Silence({ live }: { readonly live: Live }) {
+  if (live.trouble === null) return null
+  return (
+    <p class="silence" role="alert">
+      {live.trouble.isSilent ? (
+        <>
+          <strong>The edge does not answer.</strong> Start it with <code>npm start</code>; this page tries again every
+          second and goes on by itself.
+        </>
+      ) : (
+        <>
+          <strong>The edge has trouble:</strong> {live.trouble.words}. Trying again every second.
+        </>
+      )}
+    </p>
+  )
+}
