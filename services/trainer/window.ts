@@ -1,0 +1,73 @@
+import { MillraceError } from '../../schemas/errors.ts'
+import type { TrainingRun } from '../../stores/model-registry/port.ts'
+import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { LearningTask } from './learning-messages.ts'
+import { packIds } from './packed-ids.ts'
+
+/** Everything one attempt starts from. */
+export interface TrainingWindow {
+  readonly task: LearningTask
+  readonly championVersion: string | null
+  readonly lineage: Readonly<Record<string, string>>
+}
+
+/**
+ * Reads the events, the champion and where they come from. The positions are read first: every record below them is in
+ * the window, later ones may be.
+ */
+export async function readWindow(
+  run: TrainingRun,
+  context: ServiceContext,
+  backends: Backends,
+  codeVersion: string,
+  signal: AbortSignal,
+): Promise<TrainingWindow> {
+  const { settings, eventWeights } = context
+  const positions = await backends.eventStore.positions({ signal })
+  const champion = await readChampion(backends, signal)
+  const columns = await backends.eventStore.columns({ signal })
+  const [users, items] = [await packIds(columns.users), await packIds(columns.items)]
+  return {
+    championVersion: champion?.version ?? null,
+    task: {
+      columns: { ...columns, users, items },
+      champion,
+      settings: {
+        weights: eventWeights.weights,
+        valueScaledTypes: [...eventWeights.valueScaledTypes],
+        halfLifeDays: settings.HALF_LIFE_DAYS,
+        parameters: run.parameters,
+        trials: settings.TRAIN_TRIALS,
+        threads: settings.TRAIN_THREADS,
+      },
+    },
+    lineage: {
+      positions: JSON.stringify(Object.fromEntries([...positions].sort(([left], [right]) => (left < right ? -1 : 1)))),
+      code_version: codeVersion,
+      events: String(columns.length),
+      data_from: columns.length === 0 ? '' : isoTime(columns.timestamp[0]!),
+      data_until: columns.length === 0 ? '' : isoTime(columns.timestamp[columns.length - 1]!),
+      champion: champion?.version ?? '',
+      event_weights: JSON.stringify(eventWeights.weights),
+      half_life_days: String(settings.HALF_LIFE_DAYS),
+    },
+  }
+}
+
+async function readChampion(backends: Backends, signal: AbortSignal): Promise<LearningTask['champion']> {
+  const version = await backends.modelRegistry.alias('champion', { signal })
+  if (version === null) return null
+  const registered = await backends.modelRegistry.getVersion(version, { signal })
+  const encoded = registered && (await backends.artifacts.get(registered.artifactKey, { signal }))
+  if (!registered || !encoded) {
+    throw new MillraceError(
+      'MODEL_NOT_FOUND',
+      `champion ${version} cannot be compared with: its ${registered ? `artifact ${registered.artifactKey}` : 'entry'} is missing; promote another version`,
+    )
+  }
+  return { version, recordedNdcg: registered.metrics.ndcg_at_10 ?? 0, encoded }
+}
+
+function isoTime(epochMs: number): string {
+  return new Date(epochMs).toISOString()
+}
