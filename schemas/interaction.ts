@@ -9,11 +9,13 @@ export const EVENTS_PER_REQUEST_MAX = 1_000
 /** Largest encoded record that the log accepts, in bytes. */
 export const RECORD_BYTES_MAX = 65_536
 
+/** Beyond this an Avro long does not survive JavaScript's numbers (its encoding doubles them), in milliseconds. */
+export const TIMESTAMP_MAGNITUDE_MAX = 2 ** 52 - 1
+
 export const OPERATIONS = ['assert', 'retract', 'erase'] as const
-export const Operation = Type.Union(
-  OPERATIONS.map((operation) => Type.Literal(operation)),
-  { description: 'assert records an interaction; retract and erase are reserved and refused for now' },
-)
+export const Operation = Type.Union([Type.Literal('assert'), Type.Literal('retract'), Type.Literal('erase')], {
+  description: 'assert records an interaction; retract and erase are reserved and refused for now',
+})
 export type Operation = (typeof OPERATIONS)[number]
 
 export const EventType = Type.String({
@@ -58,7 +60,7 @@ export const Interaction = Type.Object(
     userId: Id,
     itemId: Id,
     type: EventType,
-    timestamp: Type.Integer(),
+    timestamp: Type.Integer({ minimum: -TIMESTAMP_MAGNITUDE_MAX, maximum: TIMESTAMP_MAGNITUDE_MAX }),
     value: Type.Union([Type.Number(), Type.Null()]),
     requestId: Type.Union([Id, Type.Null()]),
     context: Type.Union([
