@@ -1,0 +1,27 @@
+import type { UserRecord } from '../../schemas/user-record.ts'
+import type { Observations } from '../scoring/port.ts'
+import { decay } from './item-strengths.ts'
+
+/**
+ * A user's history in a model's terms: the items that `indexOf` knows and whose strength is not zero, for the fold-in.
+ * Updater and edge both use it, so that a vector solved on write equals one solved on read.
+ */
+export function observationsOf(
+  record: UserRecord,
+  halfLifeMs: number,
+  indexOf: (itemId: string) => number | undefined,
+): Observations {
+  const items = new Int32Array(record.history.length)
+  const strengths = new Float64Array(record.history.length)
+  let length = 0
+  for (const entry of record.history) {
+    const item = indexOf(entry.itemId)
+    if (item === undefined) continue
+    const strength = entry.strength * decay(record.lastEventAt - entry.newestAt, halfLifeMs)
+    if (strength === 0) continue
+    items[length] = item
+    strengths[length] = strength
+    length++
+  }
+  return { items: items.subarray(0, length), strengths: strengths.subarray(0, length) }
+}
