@@ -5,7 +5,7 @@ export const PRESETS = ['ials', 'hkv', 'implicit'] as const
 /** Hyper-parameters a caller may set; what is absent is chosen on a validation slice or takes its default. */
 export const TrainingParameters = Type.Object(
   {
-    preset: Type.Optional(Type.Union(PRESETS.map((preset) => Type.Literal(preset)))),
+    preset: Type.Optional(Type.Union([Type.Literal('ials'), Type.Literal('hkv'), Type.Literal('implicit')])),
     factors: Type.Optional(Type.Integer({ minimum: 8, maximum: 512 })),
     iterations: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
     alpha: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e6 })),
