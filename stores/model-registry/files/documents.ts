@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readJson, UNFINISHED, writeJson } from './json-file.ts'
+import { readJson, removeUnfinished, writeJson } from './json-file.ts'
 
 const LIST_MAX = 1_000
 
@@ -23,10 +23,10 @@ export async function openDocuments<T extends object>(
   fields: readonly (keyof T & string)[],
 ): Promise<Documents<T>> {
   await mkdir(folder, { recursive: true })
+  await removeUnfinished(folder)
   const files = new Map<string, { readonly number: number; readonly file: string }>()
   let last = 0
   for (const name of (await readdir(folder)).sort()) {
-    if (name.endsWith(UNFINISHED)) await rm(join(folder, name), { force: true })
     const found = /^(\d{10})-(.+)\.json$/.exec(name)
     if (found === null) continue
     last = Number(found[1])

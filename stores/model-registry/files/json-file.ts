@@ -1,10 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { invariant, MillraceError } from '../../../schemas/errors.ts'
 
-/** Names of files being written end in this; the registry removes leftovers when it opens. */
-export const UNFINISHED = '.tmp'
+/** Names of files being written end in this. */
+const UNFINISHED = '.tmp'
+
+/** Removes what a killed process left half written. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.endsWith(UNFINISHED)) await rm(join(folder, name), { force: true })
+  }
+}
 
 /** Replaces the file durably and atomically: temporary file, fsync, rename, fsync of the folder. */
 export async function writeJson(file: string, value: unknown): Promise<void> {

@@ -3,7 +3,8 @@ import { openEmbeddedFolder } from '../../../schemas/embedded-folder.ts'
 import { isMillraceError, MillraceError } from '../../../schemas/errors.ts'
 import type { ModelRegistry, ModelVersion, TrainingRun } from '../port.ts'
 import { createAliases } from './aliases.ts'
-import { openDocuments } from './documents.ts'
+import { type Documents, openDocuments } from './documents.ts'
+import { removeUnfinished } from './json-file.ts'
 
 const VERSION = 1
 /** Changes that wait for their turn before more are refused. */
@@ -13,12 +14,7 @@ const CHANGES_WAITING_MAX = 1_000
 export async function openFileModelRegistry(folder: string): Promise<ModelRegistry> {
   await using opening = new AsyncDisposableStack()
   const { path } = opening.use(await openEmbeddedFolder(folder, { kind: 'model-registry', version: VERSION }))
-  const [runs, versions] = await mapped('opening the registry', null, () =>
-    Promise.all([
-      openDocuments<TrainingRun>(join(path, 'runs'), ['runId', 'state', 'parameters', 'metrics', 'createdAt']),
-      openDocuments<ModelVersion>(join(path, 'versions'), ['version', 'runId', 'artifactKey', 'recipe', 'metrics']),
-    ]),
-  )
+  const { runs, versions } = await mapped('opening the registry', null, () => openFiles(path))
   const aliases = createAliases(join(path, 'aliases.json'))
   const opened = opening.move()
   const inTurn = createTurns()
@@ -83,6 +79,13 @@ export async function openFileModelRegistry(folder: string): Promise<ModelRegist
       await opened.disposeAsync()
     },
   }
+}
+
+async function openFiles(path: string): Promise<{ runs: Documents<TrainingRun>; versions: Documents<ModelVersion> }> {
+  await removeUnfinished(path)
+  const runs = await openDocuments<TrainingRun>(join(path, 'runs'), ['runId', 'state', 'parameters', 'metrics'])
+  const required = ['version', 'runId', 'artifactKey', 'recipe', 'metrics'] as const
+  return { runs, versions: await openDocuments<ModelVersion>(join(path, 'versions'), required) }
 }
 
 function newRun(run: Pick<TrainingRun, 'runId' | 'modelType' | 'parameters'>, now: number): TrainingRun {
