@@ -1,8 +1,12 @@
-import { join } from 'node:path'
+import { statfsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { MillraceError } from '../../../schemas/errors.ts'
 import { checkLmdbFile } from '../../../schemas/lmdb-file.ts'
 import { blockSize } from './block.ts'
+
+/** With less than this free a write of some pages may have been cut short for want of space. */
+const FULL_BYTES = 16 * 1_048_576
 
 /** The LMDB environment of an embedded log. Every commit is on the disk when its promise resolves. */
 export interface Environment {
@@ -47,6 +51,8 @@ function openDatabases(file: string): Environment {
   try {
     root = open<Buffer, Uint8Array>(file, {
       overlappingSync: false,
+      // Otherwise lmdb rejects a promise of its own that nobody can catch when a commit fails.
+      eventTurnBatching: false,
       maxDbs: 8,
       encoding: 'binary',
       keyEncoding: 'binary',
@@ -63,7 +69,7 @@ function openDatabases(file: string): Environment {
         try {
           await root.batch(stage)
         } catch (cause) {
-          throw environmentError(file, cause)
+          throw environmentError(file, await commitErrorOf(cause))
         } finally {
           root.resetReadTxn()
         }
@@ -75,35 +81,51 @@ function openDatabases(file: string): Environment {
   }
 }
 
+/** What lmdb hides behind "Commit failed": a promise that rejects with the real error. */
+async function commitErrorOf(cause: unknown): Promise<unknown> {
+  if (!(cause instanceof Error) || !('commitError' in cause)) return cause
+  try {
+    await cause.commitError
+    return cause
+  } catch (error) {
+    return error
+  }
+}
+
 /** LMDB's and the system's failures in Millrace's words. */
 function environmentError(file: string, cause: unknown): unknown {
   if (cause instanceof MillraceError) return cause
-  const inner = (cause as { commitError?: unknown }).commitError ?? cause
-  const text = String((inner as Error).message ?? inner)
-  if (/MDB_MAP_FULL|ENOSPC|No space left|EDQUOT|quota/i.test(text)) {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const options = { cause, field: file }
+  if (
+    /MDB_MAP_FULL|ENOSPC|No space left|EDQUOT|quota/i.test(text) ||
+    (/Input\/output error/.test(text) && isFull(file))
+  ) {
     return new MillraceError(
       'DISK_FULL',
-      `no space left to write ${file}; nothing of this append was acknowledged, free some space and retry`,
-      { cause, field: file },
+      `no space left to write ${file}; nothing of this was acknowledged, free some space and retry`,
+      options,
     )
   }
-  if (
-    /MDB_INVALID|MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_PANIC|MDB_VERSION_MISMATCH|MDB_INCOMPATIBLE|not an LMDB|not a valid LMDB|corrupt/i.test(
-      text,
-    )
-  ) {
+  if (/MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|PANIC|VERSION_MISMATCH|INCOMPATIBLE)|not an LMDB|corrupt/i.test(text)) {
     return new MillraceError(
       'CORRUPT_FILE',
       `${file} is not a readable event log (${text}); restore it or move it away to start empty`,
-      { cause, field: file },
+      options,
     )
   }
   if (/EACCES|EPERM|EROFS|Permission denied|Read-only/i.test(text)) {
-    return new MillraceError('FOLDER_NOT_WRITABLE', `${file} cannot be written (${text})`, { cause, field: file })
+    return new MillraceError('FOLDER_NOT_WRITABLE', `${file} cannot be written (${text})`, options)
   }
   return new MillraceError(
     'LOG_UNAVAILABLE',
     `${file} cannot be used (${text}); nothing was acknowledged, retry with the same ids`,
-    { cause, field: file },
+    options,
   )
+}
+
+/** LMDB reports a write that was cut short as an input/output error, whatever the reason. */
+function isFull(file: string): boolean {
+  const { bavail, bsize } = statfsSync(dirname(file))
+  return bavail * bsize < FULL_BYTES
 }
