@@ -60,7 +60,7 @@ export async function startMillrace(context: ServiceContext, opening: AbortSigna
     catalogue,
     file: join(settings.DATA_DIR, 'popular.json'),
   })
-  const live = createLiveSamples(context, lag)
+  const live = createLiveSamples(context, { log: backends.log, lag })
   tasks.add(
     'champion',
     repeatedly(CHAMPION_POLL_MS, () => models.refresh(signal), signal),

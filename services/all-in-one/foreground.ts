@@ -24,10 +24,22 @@ export async function runForeground(options: ForegroundOptions): Promise<number>
     const settings = loadConfig(Settings, options.environment)
     const context = createContext(settings, process.stdout)
     await using millrace = await startMillrace(context, options.signal)
-    print(`\nMillrace is ready at ${millrace.url}\n  page      ${millrace.url}/\n  API       ${millrace.url}/docs\n  metrics   ${millrace.url}/metrics\n  data      ${settings.DATA_DIR}\n`)
-    if (options.demo) print(`The demo shows simulated visitors (sim-001, sim-002, ...); --no-demo starts empty. Stop with Ctrl+C.\n`)
+    print(
+      `\nMillrace is ready at ${millrace.url}\n  page      ${millrace.url}/\n  API       ${millrace.url}/docs\n  metrics   ${millrace.url}/metrics\n  data      ${settings.DATA_DIR}\n`,
+    )
+    if (options.demo)
+      print(`The demo shows simulated visitors (sim-001, sim-002, ...); --no-demo starts empty. Stop with Ctrl+C.\n`)
     const demo = options.demo
-      ? runDemo({ url: millrace.url, now: Date.now, random: Math.random, logger: context.logger, onProgress: (message) => print(`demo: ${message}`) }, options.signal)
+      ? runDemo(
+          {
+            url: millrace.url,
+            now: Date.now,
+            random: Math.random,
+            logger: context.logger,
+            onProgress: (message) => print(`demo: ${message}`),
+          },
+          options.signal,
+        )
       : Promise.resolve()
     await Promise.race([Promise.all([demo, aborted(options.signal)]), millrace.failed])
     print('stopping: requests finish, batches commit, files close')
@@ -39,7 +51,9 @@ export async function runForeground(options: ForegroundOptions): Promise<number>
     return 0
   } catch (error) {
     if (options.signal.aborted) return 0
-    process.stderr.write(`millrace: ${isMillraceError(error) ? `${error.message} [${error.code}]` : ((error as Error).stack ?? error)}\n`)
+    process.stderr.write(
+      `millrace: ${isMillraceError(error) ? `${error.message} [${error.code}]` : ((error as Error).stack ?? error)}\n`,
+    )
     return 1
   }
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Accepted, call, type Recommendations, type Status } from '../support/api.ts'
+import { type Accepted, call, type Recommendations, type Reply, type Status } from '../support/api.ts'
 import { eventually } from '../support/eventually.ts'
 import { startProcess, temporaryFolder } from '../support/process.ts'
 
@@ -41,11 +41,11 @@ test.runIf(isLinux)(
     )
 
     await fillDisk(join(inside, 'filler'))
-    let [acknowledged, refusal] = [500, null as Awaited<ReturnType<typeof call>> | null]
+    let [acknowledged, refusal] = [500, null as Reply | null]
     for (let from = 500; !refusal && from < 60_000; from += 500) {
       const reply = await call<Accepted>(millrace.url, 'POST', '/api/v1/events', batch(from, 500))
       if (reply.status === 202) acknowledged += 500
-      else refusal = reply as unknown as Awaited<ReturnType<typeof call>>
+      else refusal = reply as unknown as Reply
     }
     expect(refusal).toMatchObject({ status: 507, body: { code: 'DISK_FULL', status: 507 } })
     expect(String(refusal?.body.detail)).toMatch(/log/)
