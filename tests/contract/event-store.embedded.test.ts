@@ -61,6 +61,26 @@ test('a second process gets FOLDER_LOCKED while the first holds the store', asyn
   await kill(child)
 })
 
+test('without space left an insert is DISK_FULL, and what was acknowledged before it is there afterwards', async () => {
+  await using folder = await temporaryFolder()
+  const url = `duckdb:${folder.path}/events.duckdb`
+  const writer = join(import.meta.dirname, 'event-store-writer.ts')
+  // A process whose files may have 2,000 blocks of 512 or 1,024 bytes meets the same refusal of a write.
+  const child = spawn('sh', ['-c', 'ulimit -f 2000; exec "$@"', 'sh', execPath, writer, url, '0', String(BATCH)])
+  const exited = once(child, 'exit')
+  let errors = ''
+  child.stderr.on('data', (text) => {
+    errors += text
+  })
+  let acknowledged = -1
+  for await (const line of createInterface({ input: child.stdout })) acknowledged = Number(line)
+  await exited
+  expect(errors).toContain("code: 'DISK_FULL'")
+  expect(acknowledged).toBeGreaterThan(0)
+  await using store = await openEventStore(url)
+  expect(await store.count({ signal })).toBe((acknowledged + 1) * BATCH)
+})
+
 test('another holder of the DuckDB file itself is FOLDER_LOCKED too', async () => {
   await using folder = await temporaryFolder()
   const file = join(folder.path, 'events.duckdb')
