@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { createEdgeClient, type EdgeClient } from './edge-client.ts'
@@ -15,7 +16,8 @@ export interface DemoOptions {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly random: Random
-  readonly newId: () => string
+  /** Ids of the live events; random UUIDs by default. */
+  readonly newId?: () => string
   readonly logger: Logger
   /** Told in words what the demo does, for the terminal. */
   readonly onProgress: (message: string) => void
@@ -74,7 +76,15 @@ async function runOnce(options: DemoOptions, cast: Cast, signal: AbortSignal): P
   if (known < pastEvents) await loadPast(options, cast, pastEvents)
   else options.onProgress('the film demo goes on where it stopped')
   await Promise.all([
-    streamVisits({ ...options, ...cast, eventsPerSecond: options.eventsPerSecond ?? EVENTS_PER_SECOND }, signal),
+    streamVisits(
+      {
+        ...options,
+        ...cast,
+        newId: options.newId ?? randomUUID,
+        eventsPerSecond: options.eventsPerSecond ?? EVENTS_PER_SECOND,
+      },
+      signal,
+    ),
     trainFirstModel({ client: cast.client, onProgress: options.onProgress, pastEvents }, signal),
   ])
 }

@@ -22,10 +22,12 @@ export interface ChartProps {
   readonly top: number
   /** And no further than this, where the figure has a limit. */
   readonly topMax?: number
+  /** Lines come largest sum first, and are named the other way round. */
+  readonly isStacked?: boolean
   readonly unit: (value: number) => string
 }
 
-const CHART_HEIGHT = 84
+const CHART_HEIGHT = 124
 
 /** One small chart over the last two minutes; its newest figures stand above it in words. */
 export function Chart(props: ChartProps) {
@@ -62,11 +64,11 @@ export function Chart(props: ChartProps) {
 
   const summary = props.lines.map((line) => `${line.label} ${line.latest}`).join(', ')
   return (
-    <figure class="chart">
+    <figure class={`chart${props.isStacked ? ' is-stacked' : ''}`}>
       <figcaption class="chart-head">
         <span class="chart-title">{props.title}</span>
         <span class="chart-legend">
-          {props.lines.map((line) => (
+          {(props.isStacked ? props.lines.toReversed() : props.lines).map((line) => (
             <span key={line.label} class="chart-key" style={`--key:var(${line.color})`}>
               {line.label !== '' && <span class="chart-label">{line.label}</span>}
               <span class="chart-value">{line.latest}</span>

@@ -19,7 +19,7 @@ export function count(value: number | null | undefined): string {
 
 export function rate(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–'
-  return value < 100 ? value.toFixed(1) : count(value)
+  return value < 10 ? value.toFixed(1) : count(value)
 }
 
 export function percent(share: number | null | undefined): string {

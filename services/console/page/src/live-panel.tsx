@@ -1,6 +1,6 @@
 import { Chart, type ChartLine } from './chart.tsx'
 import { count, milliseconds, percent, rate, seconds } from './figures.ts'
-import type { Live, LiveSample } from './live.ts'
+import { type Live, type LiveSample, lagRecordsOf, lagSecondsOf } from './live.ts'
 import { SOURCES } from './recommendation.ts'
 
 interface Line extends Pick<ChartLine, 'label' | 'color' | 'isFilled' | 'isDashed'> {
@@ -27,8 +27,8 @@ const CHARTS: readonly {
     top: 5,
     unit: (value) => `${axisNumber(value)} ms`,
     lines: [
-      { label: 'p50', color: '--water', read: (sample) => sample.freshnessP50Ms, words: milliseconds },
-      { label: 'p99', color: '--ember', read: (sample) => sample.freshnessP99Ms, words: milliseconds },
+      { label: 'p50', color: '--water', read: (sample) => sample.freshnessMs?.p50 ?? null, words: milliseconds },
+      { label: 'p99', color: '--ember', read: (sample) => sample.freshnessMs?.p99 ?? null, words: milliseconds },
     ],
   },
   {
@@ -36,8 +36,8 @@ const CHARTS: readonly {
     top: 4,
     unit: axisNumber,
     lines: [
-      { label: 'records', color: '--plum', isFilled: true, read: (sample) => sample.lagRecords, words: count },
-      { label: 'seconds', color: '--ember', isDashed: true, read: (sample) => sample.lagSeconds, words: seconds },
+      { label: 'records', color: '--plum', isFilled: true, read: lagRecordsOf, words: count },
+      { label: 'seconds', color: '--ember', isDashed: true, read: lagSecondsOf, words: seconds },
     ],
   },
   {
@@ -52,7 +52,7 @@ const CHARTS: readonly {
 /** What the stream does right now, over the last two minutes. */
 export function LivePanel({ live }: { readonly live: Live }) {
   const { samples } = live
-  const times = samples.map((sample) => sample.at)
+  const times = samples.map((sample) => sample.at / 1_000)
   const last = samples.at(-1) ?? null
   return (
     <section class="panel live" aria-labelledby="live-title">
@@ -92,10 +92,14 @@ function ServedChart({
     label: source,
     color: `--source-${source}`,
     isFilled: true,
-    values: samples.map((sample) => SOURCES.slice(0, index + 1).reduce((sum, name) => sum + sample.served[name], 0)),
-    latest: rate(last?.served[source]),
+    values: samples.map((sample) =>
+      SOURCES.slice(0, index + 1).reduce((sum, name) => sum + (sample.sources[name] ?? 0), 0),
+    ),
+    latest: rate(last?.sources[source]),
   })).reverse()
-  return <Chart title="Items served per second" times={times} top={5} unit={axisNumber} lines={lines} />
+  return (
+    <Chart title="Lists served per second, by source" times={times} top={5} unit={axisNumber} lines={lines} isStacked />
+  )
 }
 
 function axisNumber(value: number): string {

@@ -1,26 +1,26 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { askEdge, EdgeFailure, failureWords } from './edge.ts'
-import { SOURCES, type Source } from './recommendation.ts'
+import type { Source } from './recommendation.ts'
 
-/** One second of the edge's life, as the charts draw it. Figures that are not known are null. */
+/** One second of the edge's life, as `GET /monitoring/live` tells it. Figures without observations are null. */
 export interface LiveSample {
-  /** Epoch seconds. */
+  /** Epoch milliseconds. */
   readonly at: number
-  readonly eventsPerSecond: number | null
-  readonly requestsPerSecond: number | null
-  readonly lagRecords: number | null
-  readonly lagSeconds: number | null
-  readonly freshnessP50Ms: number | null
-  readonly freshnessP99Ms: number | null
+  readonly eventsPerSecond: number
+  readonly recommendationsPerSecond: number
+  /** By consumer group. */
+  readonly lagRecords: Readonly<Record<string, number>>
+  readonly lagSeconds: Readonly<Record<string, number>>
+  readonly freshnessMs: { readonly p50: number; readonly p99: number } | null
   /** 0 to 1. */
   readonly cacheHitRate: number | null
-  /** Items served per second by source. */
-  readonly served: Readonly<Record<Source, number>>
+  /** Lists by their first source. */
+  readonly sources: Readonly<Partial<Record<Source, number>>>
 }
 
 export interface Live {
+  /** Of the last two minutes, oldest first. */
   readonly samples: readonly LiveSample[]
-  readonly modelVersion: string | null
   /** null while the edge answers. */
   readonly trouble: { readonly words: string; readonly isSilent: boolean } | null
   readonly hasAnswered: boolean
@@ -29,40 +29,26 @@ export interface Live {
 export const WINDOW_SECONDS = 120
 const POLL_MS = 1_000
 
-interface LiveReply {
-  readonly at?: string
-  readonly eventsPerSecond?: number | null
-  readonly requestsPerSecond?: number | null
-  readonly lag?: { readonly records: number | null; readonly seconds: number | null }
-  readonly freshness?: { readonly p50Ms: number | null; readonly p99Ms: number | null }
-  readonly cacheHitRate?: number | null
-  readonly sources?: Readonly<Partial<Record<Source, number>>>
-  readonly modelVersion?: string | null
-}
-
 /** Asks once a second; a silent edge is asked on, so the page recovers by itself. */
 export function useLive(): Live {
-  const [live, setLive] = useState<Live>({ samples: [], modelVersion: null, trouble: null, hasAnswered: false })
-  const isAsking = useRef(false)
+  const [live, setLive] = useState<Live>({ samples: [], trouble: null, hasAnswered: false })
   useEffect(() => {
     const controller = new AbortController()
+    let isAsking = false
     async function ask(): Promise<void> {
-      if (isAsking.current || document.hidden) return
-      isAsking.current = true
+      if (isAsking || document.hidden) return
+      isAsking = true
       try {
-        const reply = await askEdge<LiveReply>('monitoring/live', { signal: controller.signal })
-        setLive((before) => ({
-          samples: [...before.samples, sampleOf(reply)].slice(-WINDOW_SECONDS),
-          modelVersion: reply.modelVersion ?? null,
-          trouble: null,
-          hasAnswered: true,
-        }))
+        const reply = await askEdge<{ samples: readonly LiveSample[] }>('monitoring/live', {
+          signal: controller.signal,
+        })
+        setLive({ samples: reply.samples.slice(-WINDOW_SECONDS), trouble: null, hasAnswered: true })
       } catch (error) {
         if (controller.signal.aborted) return
         const isSilent = error instanceof EdgeFailure && error.isSilent
         setLive((before) => ({ ...before, trouble: { words: failureWords(error), isSilent } }))
       } finally {
-        isAsking.current = false
+        isAsking = false
       }
     }
     void ask()
@@ -75,17 +61,11 @@ export function useLive(): Live {
   return live
 }
 
-function sampleOf(reply: LiveReply): LiveSample {
-  const served = Object.fromEntries(SOURCES.map((source) => [source, reply.sources?.[source] ?? 0]))
-  return {
-    at: Date.now() / 1_000,
-    eventsPerSecond: reply.eventsPerSecond ?? null,
-    requestsPerSecond: reply.requestsPerSecond ?? null,
-    lagRecords: reply.lag?.records ?? null,
-    lagSeconds: reply.lag?.seconds ?? null,
-    freshnessP50Ms: reply.freshness?.p50Ms ?? null,
-    freshnessP99Ms: reply.freshness?.p99Ms ?? null,
-    cacheHitRate: reply.cacheHitRate ?? null,
-    served: served as Record<Source, number>,
-  }
+/** Records that the slowest consumer group has still to read. */
+export function lagRecordsOf(sample: LiveSample): number {
+  return Math.max(0, ...Object.values(sample.lagRecords))
+}
+
+export function lagSecondsOf(sample: LiveSample): number {
+  return Math.max(0, ...Object.values(sample.lagSeconds))
 }

@@ -1,9 +1,8 @@
 import { ago, count, score } from './figures.ts'
-import { type ModelRow, type Models, type RunRow, useModels } from './use-models.ts'
+import type { ModelRow, Models, RunRow } from './use-models.ts'
 
 /** Every model with its score beside both baselines, the gate's verdict, and what an operator can do. */
-export function ModelsPanel({ modelVersion }: { readonly modelVersion: string | null }) {
-  const models = useModels(modelVersion ?? '')
+export function ModelsPanel({ models }: { readonly models: Models }) {
   const refused = models.runs.filter((run) => run.state === 'rejected' || run.state === 'failed')
   const scale = Math.max(0.01, ...models.models.flatMap((model) => SCORES.map(({ name }) => model.metrics[name] ?? 0)))
   return (
@@ -11,6 +10,7 @@ export function ModelsPanel({ modelVersion }: { readonly modelVersion: string | 
       <header class="panel-head">
         <h2 id="models-title">Models</h2>
         <p class="panel-note">a worse one never serves</p>
+        <Progress run={models.running} />
         <div class="panel-actions">
           <button
             type="button"
@@ -25,7 +25,6 @@ export function ModelsPanel({ modelVersion }: { readonly modelVersion: string | 
           </button>
         </div>
       </header>
-      <Progress run={models.running} />
       {models.trouble !== null && (
         <p class="trouble" role="alert">
           {models.trouble}

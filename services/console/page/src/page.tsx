@@ -2,19 +2,22 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { count, rate } from './figures.ts'
 import { FilmsPanel } from './films-panel.tsx'
 import { MillraceMark } from './icons.tsx'
-import { type Live, useLive } from './live.ts'
+import { type Live, lagRecordsOf, useLive } from './live.ts'
 import { LivePanel } from './live-panel.tsx'
 import { ModelsPanel } from './models-panel.tsx'
 import { RecommendedPanel } from './recommended-panel.tsx'
 import { createShelf } from './shelf.ts'
+import { useModels } from './use-models.ts'
 import { useVisitor } from './use-visitor.ts'
 import { VisitorBar } from './visitor-bar.tsx'
 
 export function Page() {
   const [shelf] = useState(createShelf)
   const live = useLive()
+  const models = useModels()
   const visitor = useVisitor(shelf)
-  const revision = useRevision(live)
+  const revision = useRevision(live, models.champion)
+  const shelfRevision = `${revision} ${fillingRound(live)}`
   const shown = useRef(revision)
   useEffect(() => {
     if (shown.current === revision) return
@@ -26,14 +29,14 @@ export function Page() {
       <a class="skip" href="#recommended-title">
         Skip to your recommendations
       </a>
-      <Masthead live={live} />
+      <Masthead live={live} champion={models.champion} />
       <Silence live={live} />
       <main class="layout">
         <VisitorBar shelf={shelf} visitor={visitor} />
-        <FilmsPanel shelf={shelf} visitor={visitor} revision={revision} />
+        <FilmsPanel shelf={shelf} visitor={visitor} revision={shelfRevision} />
         <RecommendedPanel shelf={shelf} visitor={visitor} />
         <LivePanel live={live} />
-        <ModelsPanel modelVersion={live.modelVersion} />
+        <ModelsPanel models={models} />
       </main>
       <footer class="foot">
         <a href="docs">API</a>
@@ -46,19 +49,22 @@ export function Page() {
   )
 }
 
-/** Changes when lists are worth asking for again: another model serves, or the edge answers again. And slowly while the
- * shelf may still be filling, right after the start. */
-function useRevision(live: Live): string {
+/** Changes when lists are worth asking for again: another model serves, or the edge answers again. */
+function useRevision(live: Live, champion: string | null): string {
   const [round, setRound] = useState(0)
   const isSilent = live.trouble !== null
   useEffect(() => {
     if (!isSilent) setRound((before) => before + 1)
   }, [isSilent])
-  const filling = Math.min(6, Math.floor(live.samples.length / 5))
-  return `${live.modelVersion} ${round} ${filling}`
+  return `${champion} ${round}`
 }
 
-function Masthead({ live }: { readonly live: Live }) {
+/** The shelf may still be filling right after the start: it is asked again a few times, then left in peace. */
+function fillingRound(live: Live): number {
+  return Math.min(6, Math.floor(live.samples.length / 5))
+}
+
+function Masthead({ live, champion }: { readonly live: Live; readonly champion: string | null }) {
   const last = live.samples.at(-1)
   const isWell = live.trouble === null && live.hasAnswered
   return (
@@ -73,8 +79,8 @@ function Masthead({ live }: { readonly live: Live }) {
         {isWell ? (
           <>
             <span>{rate(last?.eventsPerSecond)} events/s</span>
-            <span>lag {count(last?.lagRecords)}</span>
-            <span>model {live.modelVersion ?? 'none'}</span>
+            <span>lag {count(last === undefined ? null : lagRecordsOf(last))}</span>
+            <span>model {champion ?? 'none'}</span>
           </>
         ) : (
           <span>{live.trouble === null ? 'connecting' : 'no answer'}</span>

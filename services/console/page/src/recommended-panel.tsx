@@ -10,7 +10,7 @@ import { LIST_LENGTH, type ShownList, type Visitor } from './use-visitor.ts'
 export function RecommendedPanel({ shelf, visitor }: { readonly shelf: Shelf; readonly visitor: Visitor }) {
   const { list } = visitor
   const motion = useListMotion(list?.reply)
-  const acts = new Map(visitor.past.map((act) => [act.itemId, act.type ?? '']))
+  const acts = new Map(visitor.past.map((act) => [act.itemId, act.type]))
   return (
     <section class="panel recommended" aria-labelledby="recommended-title">
       <header class="panel-head">

@@ -44,7 +44,7 @@ interface ModelsReply {
 }
 
 /** Models and runs, asked again every few seconds, and twice a second while a run is under way. */
-export function useModels(revision: string): Models {
+export function useModels(): Models {
   const [models, setModels] = useState<ModelsReply>({ models: [], champion: null })
   const [runs, setRuns] = useState<readonly RunRow[]>([])
   const [trouble, setTrouble] = useState<string | null>(null)
@@ -70,7 +70,7 @@ export function useModels(revision: string): Models {
       clearInterval(timer)
       controller.abort()
     }
-  }, [load, running === null, revision])
+  }, [load, running === null])
 
   const order = useCallback(
     (path: string, body: unknown) => {

@@ -7,8 +7,7 @@ import { freshEventId } from './visitor-names.ts'
 export interface PastAct {
   readonly key: string
   readonly itemId: string
-  /** null where only the history knows of it. */
-  readonly type: string | null
+  readonly type: string
 }
 
 /** A list with what it took to get it. `clickMs` is null for a list nobody clicked for. */
@@ -39,7 +38,8 @@ const PAST_SHOWN_MAX = 40
 const REMEMBERED_AS = 'millrace-visitor'
 
 interface HistoryReply {
-  readonly items?: readonly { readonly itemId: string; readonly title?: string | null }[]
+  /** Newest first. */
+  readonly events: readonly { readonly eventId: string; readonly itemId: string; readonly type: string }[]
 }
 interface EventReply {
   readonly token: string
@@ -64,25 +64,29 @@ export function useVisitor(shelf: Shelf): Visitor {
         acknowledgedMs: timing === null ? null : timing.acknowledgedAt - timing.clickedAt,
         readMs: endedAt - startedAt,
       }
-      setList((before) => ({ reply, ...measured, ranksBefore: ranksOf(before), isFirst: before === null }))
+      setList((before) => {
+        if (before !== null && timing === null && isSameList(before.reply, reply)) return { ...before, reply }
+        return { reply, ...measured, ranksBefore: ranksOf(before), isFirst: before === null }
+      })
       const named = reply.items.flatMap((item) => (item.reason?.kind === 'because' ? item.reason.ids : []))
       await shelf.learn(named, signal)
       setList((now) => (now?.reply === reply ? { ...now } : now))
+      return reply
     },
     [shelf],
   )
 
-  const refresh = useCallback(() => void run((signal) => read(userId, null, signal)), [run, read, userId])
+  const refresh = useCallback(
+    () => void run(async (signal) => void (await read(userId, null, signal))),
+    [run, read, userId],
+  )
 
   useEffect(() => {
     setList(null)
     setPast([])
     void run(async (signal) => {
-      const [history] = await Promise.all([
-        userId === null ? Promise.resolve<readonly PastAct[]>([]) : readPast(userId, shelf, signal),
-        read(userId, null, signal),
-      ])
-      setPast(history)
+      const reply = await read(userId, null, signal)
+      if (userId !== null && reply.state !== null) setPast(await readPast(userId, shelf, signal))
     })
   }, [userId, run, read, shelf])
 
@@ -151,18 +155,19 @@ function readList(userId: string | null, token: string | null, signal: AbortSign
 }
 
 async function readPast(userId: string, shelf: Shelf, signal: AbortSignal): Promise<readonly PastAct[]> {
-  const path = `users/${encodeURIComponent(userId)}/history?include=metadata&limit=${PAST_SHOWN_MAX}`
-  const reply = await askEdge<HistoryReply>(path, { signal }).catch((error: unknown) => {
-    if (signal.aborted) throw error
-    return {} as HistoryReply
-  })
-  const items = (reply.items ?? []).slice(0, PAST_SHOWN_MAX)
-  for (const item of items) if (item.title) shelf.remember(item)
+  const path = `users/${encodeURIComponent(userId)}/history?limit=${PAST_SHOWN_MAX}`
+  const { events } = await askEdge<HistoryReply>(path, { signal })
   await shelf.learn(
-    items.map((item) => item.itemId),
+    events.map((event) => event.itemId),
     signal,
   )
-  return items.map((item) => ({ key: `history-${item.itemId}`, itemId: item.itemId, type: null }))
+  return events.map(({ eventId, itemId, type }) => ({ key: eventId, itemId, type }))
+}
+
+function isSameList(before: RecommendReply, now: RecommendReply): boolean {
+  return (
+    before.items.length === now.items.length && before.items.every((item, at) => item.itemId === now.items[at]?.itemId)
+  )
 }
 
 function ranksOf(list: ShownList | null): ReadonlyMap<string, number> {

@@ -16,7 +16,7 @@ const SIMULATED_OFFERED = 12
 /** Who one is, and what one did. */
 export function VisitorBar({ shelf, visitor }: { readonly shelf: Shelf; readonly visitor: Visitor }) {
   return (
-    <section class="panel visitor" aria-label="Visitor">
+    <section class={`panel visitor${visitor.userId === null ? ' is-open' : ''}`} aria-label="Visitor">
       {visitor.userId === null ? (
         <Invitation visitor={visitor} />
       ) : (
@@ -123,7 +123,7 @@ function Past({ shelf, visitor }: { readonly shelf: Shelf; readonly visitor: Vis
                 <span class="past-name" title={nameOf(item, act.itemId)}>
                   {nameOf(item, act.itemId)}
                 </span>
-                <span class="film-meta">{VERBS[act.type ?? ''] ?? act.type ?? 'earlier'}</span>
+                <span class="film-meta">{VERBS[act.type] ?? act.type}</span>
               </span>
             </li>
           )
