@@ -1,0 +1,127 @@
+import { historyRecipe } from '../../engine/history/history.ts'
+import { MillraceError } from '../../schemas/errors.ts'
+import type { AssignedPartition } from '../../streams/event-log/port.ts'
+import type { Backends, ServiceContext } from '../runtime/context.ts'
+import { applyEvents } from './apply-events.ts'
+import { historyRules } from './rules.ts'
+
+/** How far before `applied` reading starts again when the user state fell back behind the group's commits. */
+const REWIND_MS = 60_000
+const REBUILD_BATCH_EVENTS_MAX = 10_000
+
+type Positions = ReadonlyMap<string, number>
+
+/**
+ * Where the updater starts on each assigned partition, after it has made sure that user state holds everything before.
+ * - Histories of another recipe (or none yet), or a partition whose `applied` is gone although the group has committed
+ *   or the log no longer reaches back to its beginning: everything is rebuilt from the event store.
+ * - `applied` at or above the commit: there. Below (the state fell back after a power loss): 60 s of records before it.
+ * @throws MillraceError LOG_RESET when `applied` lies beyond the log's end.
+ */
+export async function startingOffsets(
+  assigned: readonly AssignedPartition[],
+  context: ServiceContext,
+  backends: Backends,
+  signal: AbortSignal,
+): Promise<Map<string, number>> {
+  const { userState, eventStore } = backends
+  const applied = await userState.applied({ signal })
+  const recipe = await userState.recipe({ signal })
+  for (const partition of assigned) refuseBeyondEnd(partition, applied)
+  const stored = await eventStore.positions({ signal })
+  const reason =
+    recipe !== historyRecipe(historyRules(context))
+      ? 'histories have another recipe'
+      : assigned.some((partition) => hasGap(partition, applied, stored))
+        ? 'applied offsets are missing'
+        : null
+  if (reason !== null) return rebuild(assigned, reason, context, backends, signal)
+  const starts = new Map<string, number>()
+  for (const partition of assigned) {
+    const position = applied.get(nameOf(partition))
+    starts.set(nameOf(partition), await startOf(partition, position, backends, signal))
+  }
+  const rewound = new Map([...starts].filter(([name, start]) => start < (applied.get(name) ?? 0)))
+  if (rewound.size > 0) await userState.setApplied(rewound, { signal, allowLower: true })
+  return starts
+}
+
+/** true where records that the state has not applied can only be had from the event store. */
+function hasGap(partition: AssignedPartition, applied: Positions, stored: Positions): boolean {
+  const position = applied.get(nameOf(partition))
+  if (position !== undefined) {
+    return position < partition.startOffset && (stored.get(nameOf(partition)) ?? 0) > position
+  }
+  if ((partition.committedOffset ?? 0) > 0) return true
+  return partition.startOffset > 0 && (stored.get(nameOf(partition)) ?? 0) > 0
+}
+
+async function startOf(
+  partition: AssignedPartition,
+  position: number | undefined,
+  { log }: Backends,
+  signal: AbortSignal,
+): Promise<number> {
+  const { topic, committedOffset, startOffset } = partition
+  if (position === undefined) return startOffset
+  const start = Math.max(position, startOffset)
+  if (committedOffset === null || position >= committedOffset) return start
+  const [record] = await log.read({ topic, partition: partition.partition, offset: start }, 1, { signal })
+  if (record === undefined) return start
+  const rewound = await log.offsetAtTime(topic, partition.partition, record.appendedAt - REWIND_MS, { signal })
+  return Math.max(startOffset, Math.min(rewound, start))
+}
+
+/**
+ * Clears the state and builds every history anew from the event store. The recipe is written last: a rebuild that was
+ * interrupted starts over, and until then readers can tell that the state is not whole.
+ */
+async function rebuild(
+  assigned: readonly AssignedPartition[],
+  reason: string,
+  context: ServiceContext,
+  { userState, eventStore }: Backends,
+  signal: AbortSignal,
+): Promise<Map<string, number>> {
+  const rules = historyRules(context)
+  const until = await eventStore.positions({ signal })
+  for (const partition of assigned) refuseBeyondEnd(partition, until)
+  await userState.clear({ signal })
+  let events = 0
+  const parts = {
+    ...{ userState, rules, signal, model: null },
+    freshnessMs: () => null,
+    onConflict: () => {},
+    heartbeat: async () => {},
+  }
+  for await (const batch of eventStore.scanByUser(until, { batchEventsMax: REBUILD_BATCH_EVENTS_MAX, signal })) {
+    await applyEvents(batch, parts)
+    events += batch.length
+  }
+  const reached = new Map(until)
+  const starts = new Map<string, number>()
+  for (const partition of assigned) {
+    const name = nameOf(partition)
+    const start = Math.max(until.get(name) ?? 0, partition.startOffset)
+    starts.set(name, start)
+    if (start > 0) reached.set(name, start)
+  }
+  await userState.setApplied(reached, { signal, allowLower: true })
+  await userState.setRecipe(historyRecipe(rules), { signal })
+  if (events > 0) context.logger.info({ events, reason }, 'user state was rebuilt from the event store')
+  return starts
+}
+
+function refuseBeyondEnd(partition: AssignedPartition, positions: Positions): void {
+  const position = positions.get(nameOf(partition)) ?? 0
+  if (position <= partition.endOffset) return
+  throw new MillraceError(
+    'LOG_RESET',
+    `${nameOf(partition)} was applied up to ${position} but the log ends at ${partition.endOffset}: the log was replaced; ` +
+      'restore it, or start with an empty DATA_DIR and import again',
+  )
+}
+
+function nameOf({ topic, partition }: { topic: string; partition: number }): string {
+  return `${topic}/${partition}`
+}

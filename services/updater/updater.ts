@@ -1,0 +1,142 @@
+import { MillraceError } from '../../schemas/errors.ts'
+import type { StoredEvent } from '../../schemas/interaction.ts'
+import type { Codecs } from '../../streams/codec/port.ts'
+import { consumeReliably } from '../../streams/consume.ts'
+import type { LogBatch } from '../../streams/event-log/port.ts'
+import { readInteraction } from '../../streams/interactions.ts'
+import { TOPICS } from '../../streams/topics.ts'
+import type { Backends, ServiceContext } from '../runtime/context.ts'
+import { withGrace } from '../runtime/grace.ts'
+import type { ServingModels } from '../runtime/serving-model.ts'
+import { applyEvents } from './apply-events.ts'
+import { type UpdaterMetrics, updaterMetrics } from './metrics.ts'
+import { historyRules } from './rules.ts'
+import { startingOffsets } from './starting-offsets.ts'
+
+export const UPDATER_GROUP = 'updater'
+const BATCH_RECORDS_MAX = 5_000
+const RETRY = { attemptsMax: 5, delayMs: 100, delayMaxMs: 5_000 }
+/** Behind by more than this, the updater stores no factors and the edge solves on read. */
+const SOLVE_LAG_MAX_MS = 1_000
+
+export interface UpdaterParts {
+  readonly codecs: Codecs
+  readonly models: ServingModels
+}
+
+/**
+ * Folds the log's interactions into user state until `signal` aborts: every event counts exactly once in effect. The
+ * order within a batch is users, then `applied`, then the group's commit; a crash between any two of them only makes
+ * records come again, which a user's own applied offsets and remembered event ids turn into nothing. Poison records are
+ * counted and passed over here: the sink, which sees every record too, writes them to the dead letters.
+ */
+export async function runUpdater(
+  context: ServiceContext,
+  backends: Backends,
+  parts: UpdaterParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const metrics = updaterMetrics(context.metrics)
+  const options = {
+    group: UPDATER_GROUP,
+    topics: [TOPICS.interactions],
+    batchRecordsMax: BATCH_RECORDS_MAX,
+    retry: RETRY,
+    signal,
+    onFailure(error: unknown, attempt: number) {
+      context.logger.warn({ err: error, attempt }, 'the updater failed and tries again')
+    },
+  }
+  /** `applied` as this updater left it: anything lower is a state that was emptied behind its back. */
+  const held = new Map<string, number>()
+  await consumeReliably(backends.log, options, {
+    async onAssigned(assigned, assignedSignal) {
+      const starts = await startingOffsets(assigned, context, backends, assignedSignal)
+      const applied = await backends.userState.applied({ signal: assignedSignal })
+      for (const name of starts.keys()) held.set(name, applied.get(name) ?? 0)
+      return starts
+    },
+    async onBatch(batch, control) {
+      using grace = withGrace(control.signal)
+      await updateFrom(
+        batch,
+        { heartbeat: control.heartbeat, signal: grace.signal, held },
+        context,
+        backends,
+        parts,
+        metrics,
+      )
+    },
+  })
+}
+
+interface BatchControl {
+  heartbeat(): Promise<void>
+  readonly signal: AbortSignal
+  readonly held: Map<string, number>
+}
+
+async function updateFrom(
+  batch: LogBatch,
+  { heartbeat, signal, held }: BatchControl,
+  context: ServiceContext,
+  { userState }: Backends,
+  { codecs, models }: UpdaterParts,
+  metrics: UpdaterMetrics,
+): Promise<void> {
+  const [first, last] = [batch.records[0], batch.records.at(-1)]
+  if (first === undefined || last === undefined) return
+  const name = `${batch.topic}/${batch.partition}`
+  await refuseFlushed(name, held, userState, signal)
+  const { events, rejected } = await readEvents(batch, codecs, context)
+  const behindMs = context.now() - first.appendedAt
+  const result = await applyEvents(events, {
+    userState,
+    rules: historyRules(context),
+    model: behindMs <= SOLVE_LAG_MAX_MS ? models.current() : null,
+    freshnessMs: (appendedAt) => Math.max(0, context.now() - appendedAt),
+    signal,
+    onConflict: (users) => metrics.conflicts.inc(users),
+    heartbeat,
+  })
+  await refuseFlushed(name, held, userState, signal)
+  await userState.setApplied(new Map([[name, last.offset + 1]]), { signal })
+  held.set(name, Math.max(held.get(name) ?? 0, last.offset + 1))
+  metrics.events.inc({ result: 'applied' }, result.applied)
+  metrics.events.inc({ result: 'duplicate' }, result.duplicates)
+  metrics.events.inc({ result: 'dead_letter' }, rejected)
+  const now = context.now()
+  for (const appendedAt of result.appliedAt) metrics.freshness.observe(Math.max(0, now - appendedAt) / 1_000)
+}
+
+/** Judged at the record's append time, as in the sink, so that both say the same however far apart they run. */
+async function readEvents(
+  batch: LogBatch,
+  codecs: Codecs,
+  context: ServiceContext,
+): Promise<{ events: readonly StoredEvent[]; rejected: number }> {
+  await codecs.prepare(batch.records.map((record) => record.value))
+  const { eventWeights } = context
+  const events: StoredEvent[] = []
+  for (const record of batch.records) {
+    const read = readInteraction(record, codecs, { eventWeights, now: record.appendedAt })
+    if ('event' in read) events.push(read.event)
+  }
+  return { events, rejected: batch.records.length - events.length }
+}
+
+/** A state that was emptied meanwhile must be rebuilt, not continued: setting `applied` would hide the loss. */
+async function refuseFlushed(
+  name: string,
+  held: ReadonlyMap<string, number>,
+  userState: Backends['userState'],
+  signal: AbortSignal,
+): Promise<void> {
+  const expected = held.get(name) ?? 0
+  const applied = (await userState.applied({ signal })).get(name) ?? 0
+  if (applied >= expected) return
+  throw new MillraceError(
+    'STATE_UNAVAILABLE',
+    `the applied offset of ${name} fell from ${expected} to ${applied}; user state is rebuilt at the next assignment`,
+  )
+}
