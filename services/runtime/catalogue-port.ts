@@ -8,9 +8,11 @@ export interface Catalogue {
   /** null for an item that was never described and for a withdrawn one; `isWithdrawn` tells them apart. */
   item(itemId: string): Item | null
   isWithdrawn(itemId: string): boolean
+  withdrawn(): Iterable<string>
   user(userId: string): User | null
   items(): Iterable<Item>
   /** Item ids of a category, withdrawn ones left out. */
   members(category: string): ReadonlySet<string>
+  /** Names of categories with at least one member, ascending. */
   categories(): readonly string[]
 }

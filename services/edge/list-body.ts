@@ -1,0 +1,103 @@
+import { type Ranking, SOURCES, type Source } from '../../engine/ranking/ladder.ts'
+import type { UserRecord } from '../../schemas/user-record.ts'
+import type { Catalogue } from '../runtime/catalogue-port.ts'
+
+/**
+ * A ranked list as text that replies are cut from without parsing: a line with the state of the user, a line with the
+ * skipped sources, then one line per item: the source's number in SOURCES, the item id, a tab, the JSON of the rest.
+ * JSON has no raw tab or newline, and ids have no white space.
+ */
+export function composeList(ranking: Ranking, record: UserRecord | null): string {
+  let body = `${stateJson(record)}\n${JSON.stringify(ranking.skipped)}\n`
+  for (const { itemId, score, source, reason } of ranking.items) {
+    body += `${SOURCES.indexOf(source)}${itemId}\t"itemId":${quoted(itemId)},"score":${rounded(score)},"source":"${source}","reason":{"kind":"${reason.kind}","ids":${idsJson(reason)}}\n`
+  }
+  return body
+}
+
+export interface CutOptions {
+  readonly limit: number
+  /** Items left out. */
+  readonly exclude: ReadonlySet<string> | null
+  /** Where titles and categories come from; null leaves them out. */
+  readonly metadata: Catalogue | null
+}
+
+export interface Cut {
+  readonly count: number
+  /** Items of the whole list. */
+  readonly exhausted: boolean
+  /** JSON text of the reply's parts. */
+  readonly items: string
+  readonly sources: readonly Source[]
+  readonly skipped: string
+  readonly state: string
+}
+
+/** The first `limit` items of a list, renumbered. `exhausted` says that the list had no more to give. */
+export function cutList(body: string, { limit, exclude, metadata }: CutOptions): Cut {
+  const stateEnd = body.indexOf('\n')
+  const skippedEnd = body.indexOf('\n', stateEnd + 1)
+  const sources: Source[] = []
+  let at = skippedEnd + 1
+  let count = 0
+  let items = ''
+  let lastSource = -1
+  while (at < body.length && count < limit) {
+    const end = body.indexOf('\n', at)
+    const tab = body.indexOf('\t', at)
+    const itemId = exclude !== null || metadata !== null ? body.slice(at + 1, tab) : ''
+    if (exclude === null || !exclude.has(itemId)) {
+      const source = body.charCodeAt(at) - 48
+      if (source !== lastSource) {
+        sources.push(SOURCES[source] as Source)
+        lastSource = source
+      }
+      count++
+      const described = metadata === null ? '' : metadataJson(metadata, itemId)
+      items += `${count === 1 ? '' : ','}{"rank":${count},${body.slice(tab + 1, end)}${described}}`
+    }
+    at = end + 1
+  }
+  const exhausted = count < limit
+  const skipped = relevantSkips(body.slice(stateEnd + 1, skippedEnd), lastSource, exhausted)
+  return { count, exhausted, items, sources, skipped, state: body.slice(0, stateEnd) }
+}
+
+/** A title and categories as JSON members with a leading comma; empty for an item without a description. */
+export function metadataJson(catalogue: Catalogue, itemId: string): string {
+  const item = catalogue.item(itemId)
+  if (item === null) return ''
+  const title = item.title === null ? '' : `,"title":${JSON.stringify(item.title)}`
+  return `${title},"categories":${JSON.stringify(item.categories)}`
+}
+
+/** Ids are printable ASCII: only two characters need an escape. */
+export function quoted(id: string): string {
+  return id.includes('"') || id.includes('\\') ? JSON.stringify(id) : `"${id}"`
+}
+
+/** Scores to six decimals: more is noise of single precision. */
+export function rounded(score: number): number {
+  return Math.abs(score) < 1e9 ? Math.round(score * 1e6) / 1e6 : score
+}
+
+function idsJson({ kind, ids }: { readonly kind: string; readonly ids: readonly string[] }): string {
+  if (ids.length === 0) return '[]'
+  return kind === 'because' && ids.length === 1 ? `[${quoted(ids[0] as string)}]` : JSON.stringify(ids)
+}
+
+function stateJson(record: UserRecord | null): string {
+  if (record === null) return 'null'
+  const lastEventAt = record.lastEventAt === 0 ? 'null' : `"${new Date(record.lastEventAt).toISOString()}"`
+  return `{"events":${record.events},"lastEventAt":${lastEventAt},"lagMs":${record.lastFreshnessMs ?? 'null'}}`
+}
+
+/** A cut that ended before a source was asked does not say that it was skipped. */
+function relevantSkips(skipped: string, lastSource: number, exhausted: boolean): string {
+  if (exhausted || skipped === '{}') return skipped
+  const entries = Object.entries(JSON.parse(skipped) as Record<string, string>)
+  return JSON.stringify(
+    Object.fromEntries(entries.filter(([source]) => SOURCES.indexOf(source as Source) < lastSource)),
+  )
+}
