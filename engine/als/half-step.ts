@@ -7,6 +7,8 @@ import type { Weights } from './weights.ts'
 /** Conjugate-gradient steps of a row in a half-step. */
 export const CG_STEPS = 3
 
+const ROTATE_ROWS = 512
+
 /** One thread's part in training: every thread runs the same calls in the same order and meets the others between them. */
 export interface Crew {
   readonly kernels: AlsKernels
@@ -18,22 +20,62 @@ export interface Crew {
   readonly scratch: number
 }
 
-/** Improves (`cg`) or solves (`cholesky`) all rows of a side against the other side as it stands. */
+/**
+ * Improves (`cg`) or solves (`cholesky`) all rows of a side against the other side as it stands. `cg` first rotates both
+ * sides into the basis in which the Gram matrix is diagonal, which leaves scores, norms and the loss as they are.
+ */
 export function halfStep(crew: Crew, side: Side, solver: 'cg' | 'cholesky'): void {
   const { kernels, layout, state, scratch } = crew
   sumGram(crew, side)
+  if (solver === 'cg') rotate(crew, side)
   takeChunks(state.control, side.rows, CHUNK_ROWS, (from, to) => {
-    const row = rowArguments(crew, side, solver === 'cg' ? layout.gram : layout.stripes)
+    const row = rowArguments(crew, side, solver === 'cg' ? layout.curvature : layout.stripes)
     row[7] = from
     row[8] = to
-    if (solver === 'cg') kernels.improveRows(...row, CG_STEPS, scratch)
+    if (solver === 'cg') kernels.improveRows(...row, layout.spread, CG_STEPS, scratch)
     else kernels.solveRows(...row, scratch)
   })
   meet(state.control, layout.threads)
 }
 
+/** Needs the Gram matrix in the first stripe; leaves the rotated factors, `curvature` and `spread`. */
+function rotate(crew: Crew, side: Side): void {
+  const { kernels, layout, state, scratch, thread } = crew
+  const { width, threads } = layout
+  if (thread === 0) kernels.diagonalize(layout.stripes, layout.rotation, layout.curvature, width, scratch)
+  meet(state.control, threads)
+  for (const [factors, rows] of [
+    [side.offsets.factors, side.rows],
+    [side.offsets.otherFactors, side.otherRows],
+  ] as const) {
+    takeChunks(state.control, rows, ROTATE_ROWS, (from, to) => {
+      kernels.rotateRows(factors, layout.rotation, from, to, width, scratch)
+    })
+    meet(state.control, threads)
+  }
+  takeChunks(state.control, STRIPES, 1, (stripe) => {
+    const at = layout.squares + stripe * width * 8
+    state.squares.fill(0, stripe * width, (stripe + 1) * width)
+    const [from, to] = stripeBounds(side.otherRows, stripe)
+    kernels.addSquares(at, side.offsets.otherFactors, side.otherPointers, from, to, width)
+  })
+  meet(state.control, threads)
+  if (thread === 0) {
+    for (let factor = 0; factor < width; factor++) {
+      let sum = 0
+      for (let stripe = 0; stripe < STRIPES; stripe++) sum += state.squares[stripe * width + factor]!
+      state.spread[factor] = sum / layout.interactions
+    }
+  }
+  meet(state.control, threads)
+}
+
+function stripeBounds(rows: number, stripe: number): [from: number, to: number] {
+  return [Math.floor((rows * stripe) / STRIPES), Math.floor((rows * (stripe + 1)) / STRIPES)]
+}
+
 /**
- * The Gram matrix of the other side times its weight: float64 upper triangle in the first stripe, and full float32.
+ * The Gram matrix of the other side times its weight: the upper triangle in the first stripe.
  * Rows are summed in STRIPES fixed stripes, and those in order: the number of threads changes nothing.
  */
 export function sumGram(crew: Crew, side: Side): void {
@@ -42,9 +84,9 @@ export function sumGram(crew: Crew, side: Side): void {
   const cells = width * width
   takeChunks(state.control, STRIPES, 1, (stripe) => {
     state.stripes.fill(0, stripe * cells, (stripe + 1) * cells)
-    const bound = (part: number): number => Math.floor((side.otherRows * part) / STRIPES)
+    const [from, to] = stripeBounds(side.otherRows, stripe)
     const at = layout.stripes + stripe * cells * 8
-    kernels.addGram(at, side.offsets.otherFactors, bound(stripe), bound(stripe + 1), width, crew.scratch)
+    kernels.addGram(at, side.offsets.otherFactors, from, to, width, crew.scratch)
   })
   meet(state.control, threads)
   if (thread === 0) {
@@ -55,8 +97,6 @@ export function sumGram(crew: Crew, side: Side): void {
         for (let stripe = 0; stripe < STRIPES; stripe++) sum += state.stripes[stripe * cells + at]!
         sum *= weights.gramWeight
         state.stripes[at] = sum
-        state.gram[at] = sum
-        state.gram[column * width + row] = sum
       }
     }
   }

@@ -30,8 +30,13 @@ export interface Layout {
   readonly itemRegularizations: number
   /** STRIPES matrices of float64; the first becomes their sum. */
   readonly stripes: number
-  /** The Gram matrix times its weight, full, float32. */
-  readonly gram: number
+  /** Into the basis in which the weighted Gram matrix is diagonal: width x width, float32. */
+  readonly rotation: number
+  /** That diagonal, float32. */
+  readonly curvature: number
+  /** Mean squares of the other side's factors over all observations, float32; before it, float64 partial sums by stripe. */
+  readonly spread: number
+  readonly squares: number
   /** One float64 a chunk of users or items. */
   readonly losses: number
   /** Int32: barrier count, barrier generation, next chunk. */
@@ -52,7 +57,7 @@ export function layOut(size: Pick<Layout, 'users' | 'items' | 'interactions' | '
     end += Math.ceil(bytes / 64) * 64
     return start
   }
-  const scratchBytes = (width + 80) * width * 8
+  const scratchBytes = Math.max(2 * width + 80, 128) * width * 8
   const offsets = {
     userFactors: place(users * width * 4),
     itemFactors: place(items * width * 4),
@@ -65,7 +70,10 @@ export function layOut(size: Pick<Layout, 'users' | 'items' | 'interactions' | '
     userRegularizations: place(users * 8),
     itemRegularizations: place(items * 8),
     stripes: place(STRIPES * width * width * 8),
-    gram: place(width * width * 4),
+    rotation: place(width * width * 4),
+    curvature: place(width * 4),
+    spread: place(width * 4),
+    squares: place(STRIPES * width * 8),
     losses: place(Math.ceil(Math.max(users, items) / CHUNK_ROWS) * 8),
     control: place(64),
     scratch: place(scratchBytes * threads),

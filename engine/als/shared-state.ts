@@ -13,7 +13,8 @@ export interface SharedState {
   readonly userRegularizations: Float64Array
   readonly itemRegularizations: Float64Array
   readonly stripes: Float64Array
-  readonly gram: Float32Array
+  readonly spread: Float32Array
+  readonly squares: Float64Array
   readonly losses: Float64Array
   readonly control: Int32Array
 }
@@ -43,7 +44,8 @@ export function viewState(memory: WebAssembly.Memory, layout: Layout): SharedSta
     userRegularizations: doubles(layout.userRegularizations, users),
     itemRegularizations: doubles(layout.itemRegularizations, items),
     stripes: doubles(layout.stripes, STRIPES * width * width),
-    gram: floats(layout.gram, width * width),
+    spread: floats(layout.spread, width),
+    squares: doubles(layout.squares, STRIPES * width),
     losses: doubles(layout.losses, (layout.control - layout.losses) / 8),
     control: ints(layout.control, CONTROL_CELLS),
   }
@@ -54,6 +56,8 @@ export interface Side {
   readonly name: 'users' | 'items'
   readonly rows: number
   readonly otherRows: number
+  /** Row pointers of the other side. */
+  readonly otherPointers: number
   readonly offsets: SideOffsets
 }
 
@@ -75,7 +79,19 @@ export function sidesOf(layout: Layout): { readonly users: Side; readonly items:
     regularizations: layout.itemRegularizations,
   }
   return {
-    users: { name: 'users', rows: layout.users, otherRows: layout.items, offsets: users },
-    items: { name: 'items', rows: layout.items, otherRows: layout.users, offsets: items },
+    users: {
+      name: 'users',
+      rows: layout.users,
+      otherRows: layout.items,
+      otherPointers: layout.itemPointers,
+      offsets: users,
+    },
+    items: {
+      name: 'items',
+      rows: layout.items,
+      otherRows: layout.users,
+      otherPointers: layout.userPointers,
+      offsets: items,
+    },
   }
 }

@@ -32,6 +32,7 @@ type RowArguments = [
 /** Exports of engine/kernels/als.wasm; shapes and meanings are documented in engine/kernels/assembly/als.ts. */
 export interface AlsKernels {
   addGram(gram: number, rows: number, from: number, to: number, width: number, scratch: number): void
+  addSquares(sums: number, rows: number, pointers: number, from: number, to: number, width: number): void
   observe(
     matrix: number,
     rightSide: number,
@@ -48,7 +49,9 @@ export interface AlsKernels {
   ): void
   solve(matrix: number, rightSide: number, inverse: number, width: number, regularization: number): void
   solveRows(...options: [...row: RowArguments, scratch: number]): void
-  improveRows(...options: [...row: RowArguments, steps: number, scratch: number]): void
+  improveRows(...options: [...row: RowArguments, spread: number, steps: number, scratch: number]): void
+  diagonalize(gram: number, rotation: number, curvature: number, width: number, scratch: number): void
+  rotateRows(rows: number, rotation: number, from: number, to: number, width: number, scratch: number): void
   lossOfRows(...options: RowArguments): number
 }
 

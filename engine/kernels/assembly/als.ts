@@ -4,7 +4,9 @@
 // All rows are `k` wide, k a multiple of 16, zero in the padding, aligned to 16 bytes. Pointers are byte offsets.
 // Twins: engine/kernels/twins/als.ts.
 import { addOuter, factorize, substitute } from './_dense';
-import { axpy, dot, madd } from './_vector';
+import { blockRows, gatherWeighted, tabulate, weigh } from './_passes';
+import { axpy, dot, madd, nmadd, sum4 } from './_vector';
+export { diagonalize, rotateRows } from './_rotate';
 
 /** Rows gathered at a time by the exact solver. */
 const BATCH: i32 = 32;
@@ -42,16 +44,28 @@ export function addGram(G: usize, Y: usize, from: i32, to: i32, k: usize, block:
   }
 }
 
+/** sums (f64, k) += y_j^2 times the row's number of observations, over rows [from, to). */
+export function addSquares(sums: usize, Y: usize, pointers: usize, from: i32, to: i32, k: usize): void {
+  for (let row = from; row < to; row++) {
+    const at = pointers + (<usize>row << 2), y = Y + <usize>row * k * 4;
+    const count = f64x2.splat(<f64>(load<i32>(at, 4) - load<i32>(at)));
+    for (let o: usize = 0; o < k * 8; o += 16) {
+      const v = f64x2.promote_low_f32x4(v128.load64_zero(y + (o >> 1)));
+      v128.store(sums + o, madd<f64>(count, f64x2.mul(v, v), v128.load(sums + o)));
+    }
+  }
+}
+
 /** Adds the observations [from, to) to A (f64, k x k, upper) and b (f64). scratch: 2 * 32 * k f64. */
 export function observe(A: usize, b: usize, Y: usize, indices: usize, strengths: usize, from: i32, to: i32, k: usize,
   alpha: f32, quadraticOffset: f32, linearOffset: f32, scratch: usize): void {
-  const rowBytes = k * 8, scaled = scratch + BATCH * rowBytes;
+  const rowBytes = k * 8, scaled = scratch + <usize>BATCH * rowBytes;
   for (let start = from; start < to; start += BATCH) {
     const count = min(BATCH, to - start);
     for (let t = 0; t < count; t++) {
       const s = load<f32>(strengths + (<usize>(start + t) << 2)), y = observed(Y, indices, start + t, k);
       const a = f64x2.splat(quadratic(s, alpha, quadraticOffset)), l = f64x2.splat(linear(s, alpha, linearOffset));
-      const row = scratch + t * rowBytes, times = scaled + t * rowBytes;
+      const row = scratch + <usize>t * rowBytes, times = scaled + <usize>t * rowBytes;
       for (let o: usize = 0; o < rowBytes; o += 16) {
         const v = f64x2.promote_low_f32x4(v128.load64_zero(y + (o >> 1)));
         v128.store(row + o, v);
@@ -94,56 +108,69 @@ export function solveRows(X: usize, Y: usize, G: usize, pointers: usize, indices
   }
 }
 
-/** out = G x, G dense f32. */
-function multiply(out: usize, G: usize, x: usize, k: usize): void {
-  const bytes = k * 4;
-  memory.fill(out, 0, bytes);
-  for (let j: usize = 0; j < bytes; j += 16) {
-    const x0 = v128.load_splat<f32>(x + j), x1 = v128.load_splat<f32>(x + j, 4);
-    const x2 = v128.load_splat<f32>(x + j, 8), x3 = v128.load_splat<f32>(x + j, 12);
-    const g0 = G + (j >> 2) * bytes, g1 = g0 + bytes, g2 = g1 + bytes, g3 = g2 + bytes;
-    for (let o: usize = 0; o < bytes; o += 16) {
-      const a = madd<f32>(x1, v128.load(g1 + o), madd<f32>(x0, v128.load(g0 + o), v128.load(out + o)));
-      v128.store(out + o, madd<f32>(x3, v128.load(g3 + o), madd<f32>(x2, v128.load(g2 + o), a)));
-    }
-  }
-}
-
-/** out += sum over observations of w y, with w = a (y . p), or b - a (y . p) when `residual`. */
-function accumulate(out: usize, p: usize, Y: usize, indices: usize, strengths: usize, from: i32, to: i32, k: usize,
-  alpha: f32, quadraticOffset: f32, linearOffset: f32, residual: bool): void {
-  for (let i = from; i < to; i++) {
-    const y = observed(Y, indices, i, k), s = load<f32>(strengths + (<usize>i << 2));
-    let w = quadratic(s, alpha, quadraticOffset) * dot<f32>(y, p, k * 4);
-    if (residual) w = linear(s, alpha, linearOffset) - w;
-    axpy<f32>(out, y, w, k * 4);
-  }
-}
-
-/** Rows [from, to) of X by `steps` conjugate-gradient steps from where they are. G: f32, full, times W. scratch: 3 k f32. */
-export function improveRows(X: usize, Y: usize, G: usize, pointers: usize, indices: usize, strengths: usize, regs: usize,
-  from: i32, to: i32, k: usize, alpha: f32, quadraticOffset: f32, linearOffset: f32, steps: i32, scratch: usize): void {
-  const bytes = k * 4, r = scratch, p = r + bytes, ap = p + bytes;
+/**
+ * Rows [from, to) of X by `steps` preconditioned conjugate-gradient steps from where they are, in the basis in which
+ * W G is diagonal. curvature: that diagonal (k f32); spread: the mean of y_j^2 over all observations (k f32), so that
+ * curvature + reg + (sum a) spread approximates the diagonal of the row's matrix. scratch: 6 k f32 and TABLE_BYTES.
+ */
+export function improveRows(X: usize, Y: usize, curvature: usize, pointers: usize, indices: usize, strengths: usize,
+  regs: usize, from: i32, to: i32, k: usize, alpha: f32, quadraticOffset: f32, linearOffset: f32, spread: usize,
+  steps: i32, scratch: usize): void {
+  const bytes = k * 4, block = blockRows(bytes);
+  const r = scratch, p = r + bytes, ap = p + bytes, diagonal = ap + bytes, inverse = diagonal + bytes, table = inverse + bytes;
+  const zero = f32x4.splat(0);
   for (let row = from; row < to; row++) {
     const start = load<i32>(pointers + (<usize>row << 2)), end = load<i32>(pointers + (<usize>row << 2), 4);
-    const x = X + <usize>row * bytes, reg = <f32>load<f64>(regs + (<usize>row << 3));
+    const x = X + <usize>row * bytes;
     if (start == end) { memory.fill(x, 0, bytes); continue; }
-    multiply(r, G, x, k);
-    axpy<f32>(r, x, reg, bytes);
-    for (let o: usize = 0; o < bytes; o += 16) v128.store(r + o, f32x4.neg(v128.load(r + o)));
-    accumulate(r, x, Y, indices, strengths, start, end, k, alpha, quadraticOffset, linearOffset, true);
-    memory.copy(p, r, bytes);
-    let rs = dot<f32>(r, r, bytes);
-    for (let step = 0; step < steps && rs > 1e-20; step++) {
-      multiply(ap, G, p, k);
-      axpy<f32>(ap, p, reg, bytes);
-      accumulate(ap, p, Y, indices, strengths, start, end, k, alpha, quadraticOffset, linearOffset, false);
-      const length = rs / dot<f32>(p, ap, bytes);
+    const fits = end - start <= block;
+    const reg = f32x4.splat(<f32>load<f64>(regs + (<usize>row << 3)));
+    let total: f32 = 0;
+    for (let o: usize = 0; o < bytes; o += 16) {
+      const d = f32x4.add(reg, v128.load(curvature + o));
+      v128.store(diagonal + o, d);
+      v128.store(r + o, f32x4.neg(f32x4.mul(d, v128.load(x + o))));
+    }
+    for (let at = start; at < end; at += block) {
+      const count = min(block, end - at);
+      total += tabulate(table, Y, indices, strengths, at, count, bytes, alpha, quadraticOffset, linearOffset);
+      weigh(table, x, count, bytes, true);
+      gatherWeighted(r, table, count, bytes);
+    }
+    const weight = f32x4.splat(max<f32>(total, 0));
+    let sum = zero;
+    for (let o: usize = 0; o < bytes; o += 16) {
+      const d = madd<f32>(weight, v128.load(spread + o), v128.load(diagonal + o));
+      const inv = v128.and(f32x4.div(f32x4.splat(1), d), f32x4.gt(d, zero));
+      const residual = v128.load(r + o), z = f32x4.mul(inv, residual);
+      v128.store(inverse + o, inv);
+      v128.store(p + o, z);
+      sum = madd<f32>(z, residual, sum);
+    }
+    let rz = sum4(sum);
+    for (let step = 0; step < steps && rz > 1e-20; step++) {
+      for (let o: usize = 0; o < bytes; o += 16) v128.store(ap + o, f32x4.mul(v128.load(diagonal + o), v128.load(p + o)));
+      for (let at = start; at < end; at += block) {
+        const count = min(block, end - at);
+        if (!fits) tabulate(table, Y, indices, strengths, at, count, bytes, alpha, quadraticOffset, linearOffset);
+        weigh(table, p, count, bytes, false);
+        gatherWeighted(ap, table, count, bytes);
+      }
+      const length = rz / dot<f32>(p, ap, bytes);
       axpy<f32>(x, p, length, bytes);
-      axpy<f32>(r, ap, -length, bytes);
-      const next = dot<f32>(r, r, bytes), beta = f32x4.splat(next / rs);
-      for (let o: usize = 0; o < bytes; o += 16) v128.store(p + o, madd<f32>(beta, v128.load(p + o), v128.load(r + o)));
-      rs = next;
+      if (step + 1 == steps) break;
+      const back = f32x4.splat(length);
+      sum = zero;
+      for (let o: usize = 0; o < bytes; o += 16) {
+        const residual = nmadd<f32>(back, v128.load(ap + o), v128.load(r + o));
+        v128.store(r + o, residual);
+        sum = madd<f32>(residual, f32x4.mul(residual, v128.load(inverse + o)), sum);
+      }
+      const next = sum4(sum), beta = f32x4.splat(next / rz);
+      for (let o: usize = 0; o < bytes; o += 16) {
+        v128.store(p + o, madd<f32>(beta, v128.load(p + o), f32x4.mul(v128.load(r + o), v128.load(inverse + o))));
+      }
+      rz = next;
     }
   }
 }
