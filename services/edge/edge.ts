@@ -65,7 +65,7 @@ export async function createEdge(
   await app.register(async (api) => addApiRoutes(api, services, closing.signal), { prefix: '/api/v1' })
   if (parts.consoleFolder !== null && existsSync(parts.consoleFolder)) {
     await app.register(async (page) => {
-      page.addHook('onRoute', declareRead)
+      declareRead(page)
       await page.register(fastifyStatic, { root: parts.consoleFolder as string })
     })
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
 import type { EdgeApp } from './parts.ts'
 import { declareRead } from './scopes.ts'
 
@@ -18,7 +19,7 @@ export async function addOpenApi(app: EdgeApp): Promise<void> {
     },
   })
   await app.register(async (docs) => {
-    docs.addHook('onRoute', declareRead)
+    declareRead(docs as unknown as FastifyInstance)
     await docs.register(fastifySwaggerUi, { routePrefix: '/docs' })
   })
 }

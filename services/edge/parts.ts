@@ -56,5 +56,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** `METHOD path` -> scope, of every route. */
     routeScopes: ReadonlyMap<string, Scope>
+    /** Scope of routes that declare none; only where plugins add pages. */
+    defaultScope?: Scope
   }
 }
