@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
@@ -55,6 +55,7 @@ async function load(file: string): Promise<Registered> {
 async function save(file: string, content: Registered): Promise<void> {
   const aside = `${file}.${randomUUID()}`
   try {
+    await mkdir(dirname(file), { recursive: true })
     const handle = await open(aside, 'wx')
     try {
       await handle.writeFile(JSON.stringify(content, null, 2))
