@@ -20,20 +20,24 @@ export interface Crew {
   readonly scratch: number
 }
 
+/** Of the steps of the last half-step: taken until the relative error is below this, see assembly/_gradients.ts. */
+const EXACT_ERROR = 1e-5
+const EXACT_STEPS = 30
+
 /**
- * Improves (`cg`) or solves (`cholesky`) all rows of a side against the other side as it stands. `cg` first rotates both
- * sides into the basis in which the Gram matrix is diagonal, which leaves scores, norms and the loss as they are.
+ * Improves (`cg`) or solves (`cholesky` by factorisation, `exact` by gradients until converged) all rows of a side against
+ * the other side as it stands. First rotates both sides into the basis in which the Gram matrix is diagonal, which leaves
+ * scores, norms and the loss as they are and takes the Gram matrix's product out of every step.
  */
-export function halfStep(crew: Crew, side: Side, solver: 'cg' | 'cholesky'): void {
+export function halfStep(crew: Crew, side: Side, solver: 'cg' | 'cholesky' | 'exact'): void {
   const { kernels, layout, state, scratch } = crew
   sumGram(crew, side)
-  if (solver === 'cg') rotate(crew, side)
+  rotate(crew, side)
   takeChunks(state.control, side.rows, CHUNK_ROWS, (from, to) => {
-    const row = rowArguments(crew, side, solver === 'cg' ? layout.curvature : layout.stripes)
-    row[7] = from
-    row[8] = to
-    if (solver === 'cg') kernels.improveRows(...row, layout.spread, CG_STEPS, scratch)
-    else kernels.solveRows(...row, scratch)
+    const row = rowArguments(crew, side, layout.curvature, from, to)
+    if (solver === 'cholesky') kernels.solveRows(...row, scratch)
+    else if (solver === 'cg') kernels.improveRows(...row, layout.spread, CG_STEPS, 0, scratch)
+    else kernels.improveRows(...row, layout.spread, EXACT_STEPS, EXACT_ERROR, scratch)
   })
   meet(state.control, layout.threads)
 }
@@ -108,10 +112,7 @@ export function measureLoss(crew: Crew, users: Side, items: Side): number {
   const { kernels, layout, state } = crew
   sumGram(crew, users)
   takeChunks(state.control, users.rows, CHUNK_ROWS, (from, to) => {
-    const row = rowArguments(crew, users, layout.stripes)
-    row[7] = from
-    row[8] = to
-    state.losses[from / CHUNK_ROWS] = kernels.lossOfRows(...row)
+    state.losses[from / CHUNK_ROWS] = kernels.lossOfRows(...rowArguments(crew, users, layout.stripes, from, to))
   })
   meet(state.control, layout.threads)
   let loss = 0
@@ -125,13 +126,18 @@ export function measureLoss(crew: Crew, users: Side, items: Side): number {
   return loss
 }
 
-function rowArguments(crew: Crew, side: Side, gram: number): Parameters<AlsKernels['lossOfRows']> {
-  const { offsets } = side
+function rowArguments(
+  crew: Crew,
+  side: Side,
+  gram: number,
+  from: number,
+  to: number,
+): Parameters<AlsKernels['lossOfRows']> {
+  const { factors, otherFactors, pointers, indices, strengths, regularizations } = side.offsets
   const { alpha, quadraticOffset, linearOffset } = crew.weights
-  const { factors, otherFactors, pointers, indices, strengths, regularizations } = offsets
   const { width } = crew.layout
   return [
-    ...([factors, otherFactors, gram, pointers, indices, strengths, regularizations, 0, 0, width] as const),
+    ...([factors, otherFactors, gram, pointers, indices, strengths, regularizations, from, to, width] as const),
     ...([alpha, quadraticOffset, linearOffset] as const),
   ]
 }

@@ -57,7 +57,7 @@ export function layOut(size: Pick<Layout, 'users' | 'items' | 'interactions' | '
     end += Math.ceil(bytes / 64) * 64
     return start
   }
-  const scratchBytes = Math.max(2 * width + 80, 128) * width * 8
+  const scratchBytes = (2 * width + 80) * width * 8 + 16_384
   const offsets = {
     userFactors: place(users * width * 4),
     itemFactors: place(items * width * 4),

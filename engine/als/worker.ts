@@ -97,7 +97,7 @@ function train(crew: Crew, task: WorkerTask, tell: (message: WorkerMessage) => v
     }
   }
   // The user side ends as the exact solution for the item side: a trained user is the user folded in.
-  halfStep(crew, sides.users, 'cholesky')
+  halfStep(crew, sides.users, 'exact')
   if (task.reportLoss) loss = measureLoss(crew, sides.users, sides.items)
   if (thread !== 0)
     return { userFactors: new Float32Array(0), itemFactors: new Float32Array(0), secondsPerIteration: 0, loss }

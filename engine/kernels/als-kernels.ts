@@ -49,7 +49,9 @@ export interface AlsKernels {
   ): void
   solve(matrix: number, rightSide: number, inverse: number, width: number, regularization: number): void
   solveRows(...options: [...row: RowArguments, scratch: number]): void
-  improveRows(...options: [...row: RowArguments, spread: number, steps: number, scratch: number]): void
+  improveRows(
+    ...options: [...row: RowArguments, spread: number, steps: number, tolerance: number, scratch: number]
+  ): void
   diagonalize(gram: number, rotation: number, curvature: number, width: number, scratch: number): void
   rotateRows(rows: number, rotation: number, from: number, to: number, width: number, scratch: number): void
   lossOfRows(...options: RowArguments): number
