@@ -1,22 +1,24 @@
 import type { UserRecord } from '../../schemas/user-record.ts'
-import type { Observations } from '../scoring/port.ts'
+import type { Observations, Scorer } from '../scoring/port.ts'
 import { decay } from './item-strengths.ts'
 
 /**
- * A user's history in a model's terms: the items that `indexOf` knows and whose strength is not zero, for the fold-in.
+ * A user's history in a model's terms, for the fold-in: the items it was trained on whose strength is not zero. Items of
+ * the supplement are left out, since their vectors were not part of the fit.
  * Updater and edge both use it, so that a vector solved on write equals one solved on read.
  */
 export function observationsOf(
   record: UserRecord,
   halfLifeMs: number,
-  indexOf: (itemId: string) => number | undefined,
+  scorer: Pick<Scorer, 'indexOf' | 'model'>,
 ): Observations {
+  const trained = scorer.model.itemIds.length
   const items = new Int32Array(record.history.length)
   const strengths = new Float64Array(record.history.length)
   let length = 0
   for (const entry of record.history) {
-    const item = indexOf(entry.itemId)
-    if (item === undefined) continue
+    const item = scorer.indexOf(entry.itemId)
+    if (item === undefined || item >= trained) continue
     const strength = entry.strength * decay(record.lastEventAt - entry.newestAt, halfLifeMs)
     if (strength === 0) continue
     items[length] = item

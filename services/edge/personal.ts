@@ -73,7 +73,7 @@ function mostAlike({ scorer }: PreparedModel, observations: Observations, items:
   for (const at of strongest(observations)) {
     const liked = observations.items[at] as number
     const vector = scorer.model.itemFactors.subarray(liked * width, (liked + 1) * width)
-    const length = Math.hypot(...vector)
+    const length = lengthOf(vector)
     if (length === 0) continue
     const scale = (observations.strengths[at] as number) / length
     const alike = scorer.scores(vector, items)
@@ -86,6 +86,12 @@ function mostAlike({ scorer }: PreparedModel, observations: Observations, items:
     }
   }
   return because
+}
+
+function lengthOf(vector: Float32Array): number {
+  let squares = 0
+  for (let d = 0; d < vector.length; d++) squares += (vector[d] as number) ** 2
+  return Math.sqrt(squares)
 }
 
 function strongest({ strengths }: Observations): number[] {

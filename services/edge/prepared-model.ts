@@ -65,15 +65,6 @@ export function createModelPreparation(
   }
 }
 
-/** The items that a fold-in can use: those the model was trained on. */
-export function knownItems({ scorer }: PreparedModel): (itemId: string) => number | undefined {
-  const trained = scorer.model.itemIds.length
-  return (itemId) => {
-    const item = scorer.indexOf(itemId)
-    return item !== undefined && item < trained ? item : undefined
-  }
-}
-
 function placeUnseenItems(scorer: Scorer, catalogue: Catalogue): void {
   const modelItems = scorer.model.itemIds.length
   const centroids = categoryCentroids(scorer.model, (itemId) => catalogue.item(itemId)?.categories ?? [])

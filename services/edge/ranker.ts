@@ -5,7 +5,7 @@ import type { Catalogue } from '../runtime/catalogue-port.ts'
 import type { Popularity } from '../runtime/popularity.ts'
 import { categoriesOf, fallbackOffers } from './fallbacks.ts'
 import { personalOffer } from './personal.ts'
-import { knownItems, type PreparedModel } from './prepared-model.ts'
+import type { PreparedModel } from './prepared-model.ts'
 import type { UserRead } from './user-reads.ts'
 
 export interface ListRequest {
@@ -44,7 +44,7 @@ export function createRanker(
   }
 
   function personal(prepared: PreparedModel, record: UserRecord, request: ListRequest, seen: readonly string[]): Offer {
-    const observations = observationsOf(record, halfLifeMs, knownItems(prepared))
+    const observations = observationsOf(record, halfLifeMs, prepared.scorer)
     const solved = record.factors?.modelVersion === prepared.version ? record.factors.vector : null
     return personalOffer(prepared, solved ?? prepared.scorer.foldIn(observations), observations, {
       exclude: request.exclude.length === 0 ? seen : [...seen, ...request.exclude],

@@ -116,7 +116,7 @@ function completed(
   const lastFreshnessMs = (newest && freshnessMs(newest.appendedAt)) ?? merged.lastFreshnessMs
   if (model === null || !solve) return { ...merged, lastFreshnessMs }
   const { scorer, version } = model
-  const observations = observationsOf(merged, rules.halfLifeMs, (itemId) => scorer.indexOf(itemId))
+  const observations = observationsOf(merged, rules.halfLifeMs, scorer)
   return { ...merged, lastFreshnessMs, factors: { modelVersion: version, vector: scorer.foldIn(observations).slice() } }
 }
 

@@ -5,7 +5,7 @@ import { Id } from '../../../schemas/identifiers.ts'
 import { rounded } from '../list-body.ts'
 import type { EdgeApp, EdgeServices } from '../parts.ts'
 import { allowedItems } from '../personal.ts'
-import { knownItems, type PreparedModel } from '../prepared-model.ts'
+import type { PreparedModel } from '../prepared-model.ts'
 import { answers } from '../reply-schemas.ts'
 
 const DAY_MS = 86_400_000
@@ -147,7 +147,7 @@ function becauseRoute(app: EdgeApp, services: EdgeServices, signal: AbortSignal)
       const item = scorer.indexOf(itemId)
       if (item === undefined)
         throw new MillraceError('ITEM_NOT_FOUND', `item "${itemId}" is not in model ${version}`, { field: 'item' })
-      const observations = observationsOf(record, halfLifeMs, knownItems(prepared))
+      const observations = observationsOf(record, halfLifeMs, scorer)
       const shares = scorer.contributions(observations, item)
       const contributions = Array.from(shares, (contribution, at) => {
         const liked = scorer.itemIds[observations.items[at] as number] as string
