@@ -43,9 +43,34 @@ export function highestPositive(values: Float64Array, candidates: Int32Array, k:
 
 /** Candidates not below the k-th highest value: few enough for insertion. */
 function notBelow(values: Float64Array, candidates: Int32Array, k: number): Int32Array {
-  const sorted = Float64Array.from(candidates, (candidate) => values[candidate]!).sort()
-  const threshold = sorted[sorted.length - k]!
+  const threshold = kthHighest(
+    Float64Array.from(candidates, (candidate) => values[candidate]!),
+    k,
+  )
   return candidates.filter((candidate) => values[candidate]! >= threshold)
+}
+
+/** Quickselect (Hoare 1961); reorders `numbers`. */
+function kthHighest(numbers: Float64Array, k: number): number {
+  let low = 0
+  let high = numbers.length - 1
+  while (low < high) {
+    const pivot = numbers[(low + high) >> 1]!
+    let left = low
+    let right = high
+    while (left <= right) {
+      while (numbers[left]! > pivot) left++
+      while (numbers[right]! < pivot) right--
+      if (left > right) break
+      const swapped = numbers[left]!
+      numbers[left++] = numbers[right]!
+      numbers[right--] = swapped
+    }
+    if (k - 1 <= right) high = right
+    else if (k - 1 >= left) low = left
+    else break
+  }
+  return numbers[k - 1]!
 }
 
 function insertBest(values: Float64Array, candidates: Int32Array, k: number): Int32Array {

@@ -1,10 +1,11 @@
 import type { Recipe } from '../../schemas/training.ts'
 import { evaluatedUsers } from '../evaluation/evaluate.ts'
+import type { PairTable } from '../evaluation/pair-table.ts'
 import type { Model } from '../model/model.ts'
 import { type Contest, type ContestSource, createContest } from './contest.ts'
 import { fitModel } from './fit.ts'
 import type { LearnProgress, LearnRequest } from './port.ts'
-import { candidateRecipes, defaultRecipe } from './recipes.ts'
+import { candidateRecipes, type DataShape, defaultRecipe } from './recipes.ts'
 import { type SearchResult, successiveHalving } from './search.ts'
 import { HOLDOUT_SHARE, splitByTime } from './split.ts'
 
@@ -28,8 +29,9 @@ export async function selectRecipe(
 ): Promise<SearchResult> {
   const { parameters, trials, champion } = request
   const { halfLifeDays } = source.rules
-  const base = defaultRecipe(parameters, halfLifeDays, meanStrength(contest.past(halfLifeDays).strengths))
-  const candidates = candidateRecipes(base, parameters, champion?.model.recipe ?? null, trials)
+  const shape = shapeOf(contest.past(halfLifeDays))
+  const base = defaultRecipe(parameters, halfLifeDays, shape)
+  const candidates = candidateRecipes(base, parameters, champion?.model.recipe ?? null, trials, shape)
   const split = splitByTime(source.columns, contest.split.past, HOLDOUT_SHARE)
   if (candidates.length < 2 || split === null) return { best: base, trials: [] }
   const validation = createContest(source, split)
@@ -67,14 +69,25 @@ async function searchOn(
   })
 }
 
-/** Mean absolute strength of the pairs that are not 0; 1 where there are none. */
-function meanStrength(strengths: Float64Array): number {
-  let sum = 0
-  let counted = 0
-  for (const strength of strengths) {
-    if (strength === 0) continue
-    sum += Math.abs(strength)
-    counted++
+function shapeOf(pairs: PairTable): DataShape {
+  const items = new Set<number>()
+  let [users, counted, sum] = [0, 0, 0]
+  for (let user = 0; user < pairs.users; user++) {
+    const before = counted
+    for (let place = pairs.pointers[user]!; place < pairs.pointers[user + 1]!; place++) {
+      const strength = pairs.strengths[place]!
+      if (strength === 0) continue
+      items.add(pairs.itemRanks[place]!)
+      sum += Math.abs(strength)
+      counted++
+    }
+    if (counted > before) users++
   }
-  return sum > 0 ? sum / counted : 1
+  const atLeastOne = (count: number) => Math.max(1, count)
+  return {
+    users: atLeastOne(users),
+    items: atLeastOne(items.size),
+    pairs: counted,
+    meanStrength: sum > 0 ? sum / counted : 1,
+  }
 }

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { nearestItems, recommendItemKnn } from '../../engine/evaluation/item-knn.ts'
+import { itemKnnTwin } from '../../engine/evaluation/item-knn.twin.ts'
+import { createRandom } from '../../engine/evaluation/random.ts'
+import { highestPositive } from '../../engine/evaluation/sparse-sums.ts'
+import { aggregatePairs, orderItems } from '../../engine/learn/pairs.ts'
+import { columnsOf, type PlainEvent } from '../support/columns.ts'
+
+function randomPairs(seed: number, users: number, items: number, count: number) {
+  const random = createRandom(seed)
+  const events: PlainEvent[] = Array.from({ length: count }, (_, index) => ({
+    user: `u${Math.floor(random() * users)}`,
+    item: `i${Math.floor(random() ** 2 * items)}`,
+    type: random() < 0.9 ? 'like' : 'dislike',
+    at: index * 1_000,
+  }))
+  const columns = columnsOf(events)
+  const rules = { weights: { like: 5, dislike: -5 }, valueScaledTypes: [], halfLifeDays: 0.001 }
+  return aggregatePairs(columns, orderItems(columns.items), { from: 0, to: columns.length }, rules)
+}
+
+test('item-kNN and its twin recommend the same items in the same order', () => {
+  let compared = 0
+  for (const [seed, neighbours] of [
+    [1, 3],
+    [2, 40],
+    [3, 8],
+  ] as const) {
+    const pairs = randomPairs(seed, 15, 25, 120)
+    const recommend = recommendItemKnn(nearestItems(pairs, neighbours), pairs, new Int32Array(0))
+    for (let user = 0; user < pairs.users; user++) {
+      const list = [...recommend(user, 10)]
+      expect(list).toEqual(itemKnnTwin(pairs, user, neighbours, 10))
+      compared += list.length
+    }
+  }
+  expect(compared).toBeGreaterThan(100)
+})
+
+test('the highest k are those of a full sort, ties by smaller index', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: -3, max: 12 }), { maxLength: 400 }),
+      fc.integer({ min: 1, max: 60 }),
+      (numbers, k) => {
+        const values = Float64Array.from(numbers)
+        const expected = numbers
+          .map((value, index) => ({ value, index }))
+          .filter(({ value }) => value > 0)
+          .sort((left, right) => right.value - left.value || left.index - right.index)
+          .slice(0, k)
+          .map(({ index }) => index)
+        expect([...highestPositive(values, Int32Array.from(numbers.keys()), k)]).toEqual(expected)
+      },
+    ),
+  )
+})
