@@ -7,7 +7,7 @@ import { type Film, loadFilms } from './films.ts'
 import { trainFirstModel } from './first-model.ts'
 import { streamVisits } from './live-stream.ts'
 import { simulatePast } from './past.ts'
-import type { Random } from './random.ts'
+import { type Random, seededRandom } from './random.ts'
 import { createShelves, createVisitors, type Shelves, type Visitor } from './visitors.ts'
 
 export interface DemoOptions {
@@ -15,7 +15,10 @@ export interface DemoOptions {
   readonly url: string
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Drives the live stream. */
   readonly random: Random
+  /** Of tastes and past, so that visitors keep their tastes over restarts and an interrupted past is sent again the same. */
+  readonly seed?: number
   /** Ids of the live events; random UUIDs by default. */
   readonly newId?: () => string
   readonly logger: Logger
@@ -27,6 +30,7 @@ export interface DemoOptions {
   readonly eventsPerSecond?: number
 }
 
+const SEED = 1995
 const VISITORS = 400
 const PAST_EVENTS = 12_000
 const PAST_DAYS = 42
@@ -44,7 +48,10 @@ const RETRY_DELAY_MS = 5_000
 export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   const films = await loadFilms()
   const shelves = createShelves(films)
-  const visitors = createVisitors(shelves, { count: options.visitors ?? VISITORS, random: options.random })
+  const visitors = createVisitors(shelves, {
+    count: options.visitors ?? VISITORS,
+    random: seededRandom(options.seed ?? SEED),
+  })
   const client = createEdgeClient(options.url, signal)
   while (!signal.aborted) {
     try {
@@ -113,7 +120,7 @@ async function loadPast(
     count: pastEvents,
     days: PAST_DAYS,
     now: options.now(),
-    random: options.random,
+    random: seededRandom((options.seed ?? SEED) + 1),
   })
   options.onProgress(`${visitors.length} simulated visitors bring a past of ${past.length.toLocaleString('en')} events`)
   for (let start = 0; start < past.length; start += EVENTS_PER_REQUEST) {

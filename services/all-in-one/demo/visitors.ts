@@ -65,9 +65,12 @@ export function createShelves(films: readonly Film[]): Shelves {
 export function createVisitors(shelves: Shelves, options: { count: number; random: Random }): readonly Visitor[] {
   const { random } = options
   const digits = Math.max(3, String(options.count).length)
+  // Large shelves have more friends, though not in proportion.
+  const appeal = runningSums(shelves.tastes.map((taste) => Math.sqrt(shelves.shelf(taste).films.length)))
   return Array.from({ length: options.count }, (_, index) => {
-    const first = Math.floor(random() * shelves.tastes.length)
-    const second = (first + 1 + Math.floor(random() * (shelves.tastes.length - 1))) % shelves.tastes.length
+    const first = drawIndex(appeal, random)
+    const other = drawIndex(appeal, random)
+    const second = other === first ? (first + 1) % shelves.tastes.length : other
     return {
       userId: `sim-${String(index + 1).padStart(digits, '0')}`,
       favourites: [shelves.tastes[first] ?? '', shelves.tastes[second] ?? ''] as const,

@@ -102,9 +102,7 @@ function plotOptions(props: ChartProps, element: HTMLElement): UPlot.Options {
     padding: [6, 4, 0, 0],
     scales: {
       x: { time: true, range: () => windowNow() },
-      y: {
-        range: (_plot, _low, high) => [0, Math.min(props.topMax ?? Infinity, Math.max(props.top, (high ?? 0) * 1.15))],
-      },
+      y: { range: (plot) => [0, topOf(plot.data.slice(1), props)] },
     },
     axes: [
       {
@@ -140,6 +138,20 @@ function plotOptions(props: ChartProps, element: HTMLElement): UPlot.Options {
       })),
     ],
   }
+}
+
+/** A lone spike, such as the first burst of a start, is cut off rather than flattening everything else. */
+const SPIKE_RATIO = 2
+const SPIKE_QUANTILE = 0.95
+
+function topOf(lines: readonly ArrayLike<number | null | undefined>[], props: ChartProps): number {
+  const values = lines
+    .flatMap((line) => Array.from(line))
+    .filter((value) => typeof value === 'number')
+    .sort((left, right) => left - right)
+  const usual = values[Math.floor((values.length - 1) * SPIKE_QUANTILE)] ?? 0
+  const highest = Math.min(values.at(-1) ?? 0, Math.max(props.top, usual * SPIKE_RATIO))
+  return Math.min(props.topMax ?? Number.POSITIVE_INFINITY, Math.max(props.top, highest * 1.15))
 }
 
 const MARKS = [

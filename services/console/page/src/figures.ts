@@ -4,7 +4,7 @@ export function milliseconds(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–'
   if (value < 0.95) return '<1 ms'
   if (value < 9.95) return `${value.toFixed(1)} ms`
-  return value < 9_999 ? `${Math.round(value)} ms` : `${(value / 1_000).toFixed(1)} s`
+  return value < 999.5 ? `${Math.round(value)} ms` : `${(value / 1_000).toFixed(1)} s`
 }
 
 export function seconds(value: number | null | undefined): string {

@@ -25,7 +25,7 @@ const CHARTS: readonly {
   {
     title: 'Freshness',
     top: 5,
-    unit: (value) => `${axisNumber(value)} ms`,
+    unit: (value) => (value >= 1_000 ? `${axisNumber(value / 1_000)} s` : `${axisNumber(value)} ms`),
     lines: [
       { label: 'p50', color: '--water', read: (sample) => sample.freshnessMs?.p50 ?? null, words: milliseconds },
       { label: 'p99', color: '--ember', read: (sample) => sample.freshnessMs?.p99 ?? null, words: milliseconds },

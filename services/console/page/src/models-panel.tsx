@@ -86,7 +86,7 @@ function ModelCard(props: { readonly model: ModelRow; readonly models: Models; r
         {count(model.users)} users · {count(model.items)} items · {ago(model.createdAt, Date.now())}
       </p>
       <Scores metrics={model.metrics} scale={props.scale} />
-      <Verdict isAccepted={model.gate?.accepted ?? false} reasons={model.gate?.reasons ?? []} />
+      <Verdict isAccepted={model.gate?.accepted ?? false} reasons={model.gate?.reasons ?? []} isOpen={isChampion} />
     </li>
   )
 }
@@ -124,9 +124,14 @@ function Scores({ metrics, scale }: { readonly metrics: Readonly<Record<string, 
   )
 }
 
-function Verdict({ isAccepted, reasons }: { readonly isAccepted: boolean; readonly reasons: readonly string[] }) {
+function Verdict(props: {
+  readonly isAccepted: boolean
+  readonly reasons: readonly string[]
+  readonly isOpen?: boolean
+}) {
+  const { isAccepted, reasons } = props
   return (
-    <details class="verdict">
+    <details class="verdict" open={props.isOpen ?? false}>
       <summary>
         <span class={isAccepted ? 'is-good' : 'is-bad'}>{isAccepted ? 'passed the gate' : 'stopped at the gate'}</span>
       </summary>
