@@ -26,11 +26,13 @@ export function encodeToken(logId: string, positions: readonly Position[]): stri
  * @throws MillraceError INVALID_TOKEN for anything that `encodeToken` did not make for this log.
  */
 export function decodeToken(token: string, logId: string, topic: string): ReadonlyMap<string, number> {
-  const text = Buffer.from(token, 'base64url').toString('latin1')
+  const bytes = Buffer.from(token, 'base64url')
+  const text = bytes.toString('latin1')
   const end = text.lastIndexOf('|')
   const body = text.slice(0, Math.max(0, end))
   const [version, tokenLogId, list = ''] = body.split('|')
-  if (token.length > TOKEN_LENGTH_MAX || end < 0 || text.slice(end + 1) !== checksumOf(body)) {
+  const canonical = bytes.toString('base64url') === token
+  if (!canonical || token.length > TOKEN_LENGTH_MAX || end < 0 || text.slice(end + 1) !== checksumOf(body)) {
     throw refused('the token is malformed; send one exactly as POST /api/v1/events returned it')
   }
   if (version !== String(VERSION)) throw refused(`the token has version ${version}; this server reads ${VERSION}`)

@@ -1,0 +1,112 @@
+import { pino } from 'pino'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Item } from '../../schemas/catalogue.ts'
+import { followCatalogue } from '../../services/runtime/catalogue.ts'
+import { CatalogueIndex } from '../../services/runtime/catalogue-index.ts'
+import { openCodecs } from '../../streams/codec/open.ts'
+import type { Codecs } from '../../streams/codec/port.ts'
+import { openEventLog } from '../../streams/event-log/open.ts'
+import type { EventLog } from '../../streams/event-log/port.ts'
+import { topicSpecs } from '../../streams/topics.ts'
+import { temporaryFolder } from '../support/process.ts'
+
+const itemOf = (itemId: string, categories: string[] = [], withdrawn = false): Item => ({
+  ...{ itemId, title: `Title ${itemId}`, categories, attributes: {}, withdrawn },
+})
+
+test('members follow every change of an item, and empty categories disappear', () => {
+  const index = new CatalogueIndex()
+  index.putItem('a', itemOf('a', ['x', 'y']))
+  index.putItem('b', itemOf('b', ['y']))
+  expect(index.categories()).toEqual(['x', 'y'])
+  index.putItem('a', itemOf('a', ['z']))
+  expect([...index.members('y')]).toEqual(['b'])
+  expect(index.categories()).toEqual(['y', 'z'])
+  index.putItem('b', itemOf('b', ['y'], true))
+  expect(index.categories()).toEqual(['z'])
+  expect(index.members('y').size).toBe(0)
+  expect([index.item('b'), index.isWithdrawn('b'), index.itemCount]).toEqual([null, true, 1])
+})
+
+test('a withdrawn item comes back when it is described again; a tombstone withdraws, also what was never described', () => {
+  const index = new CatalogueIndex()
+  index.putItem('a', itemOf('a', [], true))
+  index.putItem('a', itemOf('a'))
+  expect([index.item('a')?.itemId, index.isWithdrawn('a')]).toEqual(['a', false])
+  index.putItem('never', null)
+  expect([index.isWithdrawn('never'), [...index.withdrawn()]]).toEqual([true, ['never']])
+})
+
+let closing: AsyncDisposableStack
+let log: EventLog
+let codecs: Codecs
+let stop: AbortController
+const never = new AbortController().signal
+
+beforeEach(async () => {
+  closing = new AsyncDisposableStack()
+  stop = new AbortController()
+  const folder = closing.use(await temporaryFolder('catalogue'))
+  log = closing.use(await openEventLog(`embedded:${folder.path}/log`, { now: Date.now }))
+  codecs = await openCodecs({ registryUrl: '', folder: null })
+  const settings = { PARTITIONS: 2, LOG_RETENTION_HOURS: 1, LOG_RETENTION_BYTES: 2 ** 30 }
+  await log.ensureTopics(topicSpecs(settings), { signal: never })
+})
+afterEach(async () => {
+  stop.abort()
+  await closing.disposeAsync()
+})
+
+const follow = () => followCatalogue({ log, codecs, logger: pino({ level: 'silent' }) }, stop.signal)
+const put = (...items: Item[]) =>
+  log.append(
+    'items',
+    items.map((item) => ({ key: item.itemId, value: codecs.item.encode(item) })),
+    { signal: never },
+  )
+
+test('two processes that have read the same records have the same revision, whenever they started', async () => {
+  await put(itemOf('a', ['x']), itemOf('b'))
+  const early = follow()
+  await early.whenReady
+  const before = early.revision
+  const positions = await put(itemOf('a', ['y']), itemOf('c', [], true))
+  expect(await early.waitUntilRead(positions, 5_000)).toBe(true)
+  const late = follow()
+  await late.whenReady
+  expect(late.revision).toBe(early.revision)
+  expect(late.revision).not.toBe(before)
+  expect([...late.members('y')]).toEqual(['a'])
+  expect(late.isWithdrawn('c')).toBe(true)
+  stop.abort()
+  await Promise.all([early.done, late.done])
+})
+
+test('records that cannot be read, or lie under another key, are counted and left out', async () => {
+  const value = codecs.item.encode(itemOf('a'))
+  const records = [
+    { key: 'a', value: new Uint8Array([1, 2, 3]) },
+    { key: 'other', value },
+    { key: 'a', value },
+  ]
+  const positions = await log.append('items', records, { signal: never })
+  const catalogue = follow()
+  await catalogue.whenReady
+  expect(await catalogue.waitUntilRead(positions, 5_000)).toBe(true)
+  expect(catalogue.item('a')?.title).toBe('Title a')
+  expect(catalogue.item('other')).toBeNull()
+  expect(catalogue.unreadable).toBeGreaterThanOrEqual(1)
+})
+
+test('stated preferences come and go, and do not change the revision of items', async () => {
+  const catalogue = follow()
+  await catalogue.whenReady
+  const user = { userId: 'u', categories: ['x'], attributes: {} }
+  const said = await log.append('users', [{ key: 'u', value: codecs.user.encode(user) }], { signal: never })
+  expect(await catalogue.waitUntilRead(said, 5_000)).toBe(true)
+  expect([catalogue.user('u'), catalogue.revision]).toEqual([user, ''])
+  const forgot = await log.append('users', [{ key: 'u', value: null }], { signal: never })
+  expect(await catalogue.waitUntilRead(forgot, 5_000)).toBe(true)
+  expect(catalogue.user('u')).toBeNull()
+  expect(await catalogue.waitUntilRead([{ topic: 'users', partition: 0, offset: 99 }], 1)).toBe(false)
+})
