@@ -1,0 +1,121 @@
+import { createReadStream } from 'node:fs'
+import { createGunzip } from 'node:zlib'
+import { MillraceError } from '../schemas/errors.ts'
+
+/** Pairs of a file in its order: places in `users` and `items` (ids in order of appearance) and weights. */
+export interface Pairs {
+  readonly users: readonly string[]
+  readonly items: readonly string[]
+  readonly userAt: Int32Array
+  readonly itemAt: Int32Array
+  readonly weights: Float32Array
+}
+
+/**
+ * Reads `user,item[,weight[,timestamp]]` (header optional) or one line per user `user item item ...`, told apart by a
+ * comma in the first line; gzip where the name ends in .gz. A missing weight is 1; timestamps are not used.
+ * Throws INVALID_INPUT_FILE naming the line; a weight must be finite and not zero.
+ */
+export async function readInteractionFile(path: string): Promise<Pairs> {
+  const users = createIds()
+  const items = createIds()
+  const columns = createColumns()
+  let number = 0
+  let commas: boolean | null = null
+  const add = (line: string): void => {
+    const first = commas === null
+    commas ??= line.includes(',')
+    if (!commas) {
+      const [user, ...liked] = line.trim().split(/\s+/)
+      const at = users.place(user!)
+      for (const item of liked) columns.push(at, items.place(item), 1)
+      return
+    }
+    const fields = line.split(',')
+    if (first && isHeader(fields)) return
+    const user = fields[0]!.trim()
+    const item = (fields[1] ?? '').trim()
+    const weight = fields[2] === undefined || fields[2].trim() === '' ? 1 : Number(fields[2])
+    if (user === '' || item === '' || !Number.isFinite(weight) || weight === 0) {
+      const message = `${path} line ${number} is not user,item[,weight[,timestamp]] with a weight that is finite and not zero`
+      throw new MillraceError('INVALID_INPUT_FILE', `${message}: ${line.slice(0, 80)}`, { field: path })
+    }
+    columns.push(users.place(user), items.place(item), weight)
+  }
+  for await (const lines of linesOf(path)) {
+    for (const line of lines) {
+      number++
+      if (line.trim() !== '') add(line)
+    }
+  }
+  return { users: users.ids, items: items.ids, ...columns.finish() }
+}
+
+/** A first line is a header if it names its columns or its weight is no number. */
+function isHeader(fields: readonly string[]): boolean {
+  const named = /^"?(user|visitor|customer|reviewer)[\w ]*"?$/i.test(fields[0]!.trim())
+  return named || (fields[2] !== undefined && fields[2].trim() !== '' && Number.isNaN(Number(fields[2])))
+}
+
+/** Lines in large pieces: an asynchronous turn per line would cost more than reading it. */
+async function* linesOf(path: string): AsyncGenerator<string[]> {
+  const file = createReadStream(path, { highWaterMark: 1 << 20 })
+  const input = path.endsWith('.gz') ? file.pipe(createGunzip({ chunkSize: 1 << 20 })) : file
+  file.once('error', (error) => input.destroy(error))
+  try {
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const piece of input) {
+      const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+      rest = lines.pop()!
+      yield lines
+    }
+    yield [rest]
+  } catch (cause) {
+    throw new MillraceError('INVALID_INPUT_FILE', `${path} cannot be read`, { field: path, cause })
+  }
+}
+
+function createIds(): { readonly ids: string[]; place(id: string): number } {
+  const places = new Map<string, number>()
+  const ids: string[] = []
+  return {
+    ids,
+    place(id) {
+      const known = places.get(id)
+      if (known !== undefined) return known
+      places.set(id, ids.length)
+      return ids.push(id) - 1
+    },
+  }
+}
+
+/** Columns that grow by doubling. */
+function createColumns() {
+  let size = 0
+  let userAt = new Int32Array(1 << 16)
+  let itemAt = new Int32Array(1 << 16)
+  let weights = new Float32Array(1 << 16)
+  return {
+    push(user: number, item: number, weight: number): void {
+      if (size === userAt.length) {
+        userAt = grown(userAt, new Int32Array(size * 2))
+        itemAt = grown(itemAt, new Int32Array(size * 2))
+        weights = grown(weights, new Float32Array(size * 2))
+      }
+      userAt[size] = user
+      itemAt[size] = item
+      weights[size++] = weight
+    },
+    finish: () => ({
+      userAt: userAt.subarray(0, size),
+      itemAt: itemAt.subarray(0, size),
+      weights: weights.subarray(0, size),
+    }),
+  }
+}
+
+function grown<T extends Int32Array | Float32Array>(from: T, to: T): T {
+  to.set(from)
+  return to
+}
