@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   streams: ['schemas'],
   stores: ['schemas'],
   client: ['schemas'],
-  services: ['schemas', 'engine', 'streams', 'stores'],
+  services: ['schemas', 'engine', 'streams', 'stores', 'package.json'],
 }
 
 test('there is something to examine', () => {
@@ -85,6 +85,8 @@ function serviceOf(file: string): string {
 
 function importsOf(file: string): string[] {
   const text = readFileSync(file, 'utf8')
-  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g)].map((match) => match[1] as string)
+  const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g)].map(
+    (match) => match[1] as string,
+  )
   return specifiers.map((specifier) => normalize(join(dirname(file), specifier)))
 }

@@ -51,6 +51,7 @@ const program = new Command('millrace')
   .description('Event-streaming, real-time recommendations: events in, fresh recommendations out.')
   .addHelpText('after', EXIT_CODES)
   .showHelpAfterError('(add --help for what is accepted)')
+  .exitOverride()
 
 program
   .command('start')
@@ -159,7 +160,6 @@ function exitCodeOf(error: MillraceError): number {
 }
 
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort())
-program.exitOverride()
 try {
   await program.parseAsync()
 } catch (error) {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { StoredEvent } from '../../schemas/interaction.ts'
 import type { EventStore } from '../../stores/event-store/port.ts'
 import type { ServiceContext } from '../runtime/context.ts'
@@ -5,6 +6,13 @@ import type { SinkMetrics } from './metrics.ts'
 
 /** Rows of one insert, unless a single batch has more. */
 export const INSERT_ROWS_MAX = 20_000
+
+/**
+ * Pause after an insert while fewer than INSERT_ROWS_ENOUGH rows wait. An insert costs the event store some ten
+ * milliseconds of processor time however small it is; a trickle of single events must not starve the updater.
+ */
+const GATHER_MS = 100
+const INSERT_ROWS_ENOUGH = 1_000
 
 interface Waiting {
   readonly events: readonly StoredEvent[]
@@ -40,7 +48,11 @@ export class Inserter {
 
   private async run(): Promise<void> {
     this.running = true
+    let isFirst = true
     while (this.waiting.length > 0) {
+      const rows = this.waiting.reduce((sum, { events }) => sum + events.length, 0)
+      if (!isFirst && rows < INSERT_ROWS_ENOUGH) await pause(GATHER_MS)
+      isFirst = false
       const group = this.takeGroup()
       try {
         await this.insertNow(group.flatMap(({ events }) => events))

@@ -54,6 +54,8 @@ class LmdbUserState implements UserState {
   readonly #waiters: AppliedWaiters
   /** What the running transaction has staged and readers do not see yet. */
   readonly #staged = new Map<string, UserRecord>()
+  /** Of what readers see; LMDB itself may be a moment ahead of them. */
+  #totals: Totals
   #stagedTotals: Totals
   #stagedApplied: Map<string, number>
   #stagedClear = false
@@ -69,7 +71,8 @@ class LmdbUserState implements UserState {
     this.#lists = new ListCache(options.listEntriesMax, options.now)
     this.#applied = new Map(Object.entries((environment.meta.get('applied') ?? {}) as Record<string, number>))
     this.#stagedApplied = new Map(this.#applied)
-    this.#stagedTotals = this.#storedTotals()
+    this.#totals = this.#storedTotals()
+    this.#stagedTotals = this.#totals
     this.#waiters = new AppliedWaiters(this.#applied)
     this.#queue = new CommitQueue(
       (stage) => environment.commit(stage),
@@ -115,7 +118,7 @@ class LmdbUserState implements UserState {
 
   async totals({ signal }: Waiting): Promise<Totals> {
     this.#refuse(signal)
-    return this.#storedTotals()
+    return this.#totals
   }
 
   async applied({ signal }: Waiting): Promise<ReadonlyMap<string, number>> {
@@ -226,10 +229,11 @@ class LmdbUserState implements UserState {
     this.#staged.clear()
     this.#stagedClear = false
     if (!committed) {
-      this.#stagedTotals = this.#storedTotals()
+      this.#stagedTotals = this.#totals
       this.#stagedApplied = new Map(this.#applied)
       return
     }
+    this.#totals = this.#stagedTotals
     const changed: string[] = []
     for (const [partition, offset] of this.#stagedApplied) {
       if (this.#applied.get(partition) !== offset) changed.push(partition)
