@@ -39,6 +39,7 @@ export async function createEdge(
 ): Promise<FastifyInstance> {
   const app = createApp()
   const closing = new AbortController()
+  app.removeContentTypeParser('text/plain')
   app.addHook('onClose', async () => closing.abort())
   app.setErrorHandler(answerErrors(context.logger))
   app.setNotFoundHandler((request, reply) =>

@@ -1,6 +1,7 @@
 import { Ajv, type ValidateFunction } from 'ajv'
 import addFormatsModule from 'ajv-formats'
-import type { FastifySchemaCompiler } from 'fastify'
+import type { FastifySchemaCompiler, FastifySchemaValidationError } from 'fastify'
+import type { FastifyValidationResult } from 'fastify/types/schema.js'
 import type { TSchema } from 'typebox'
 
 /** What ajv reports of the first thing that does not fit. */
@@ -30,7 +31,24 @@ function createAjv(coerceTypes: false | 'array'): Ajv {
 export function createRouteValidation(): FastifySchemaCompiler<TSchema> {
   const strict = createAjv(false)
   const coercing = createAjv('array')
-  return ({ schema, httpPart }) => (httpPart === 'body' ? strict : coercing).compile(schema)
+  return ({ schema, httpPart }) =>
+    httpPart === 'body' ? strict.compile(schema) : refuseInfinity(coercing.compile(schema))
+}
+
+/** ajv turns the text "1e999" into Infinity and then skips the limits of numbers. */
+function refuseInfinity(validate: ValidateFunction): FastifyValidationResult {
+  return (data: Readonly<Record<string, unknown>>) => {
+    if (!validate(data)) return { error: (validate.errors ?? []) as FastifySchemaValidationError[] }
+    for (const name in data) {
+      const value = data[name]
+      if (typeof value === 'number' && !Number.isFinite(value)) return { error: [notFinite(name)] }
+    }
+    return true
+  }
+}
+
+function notFinite(name: string): FastifySchemaValidationError {
+  return { instancePath: `/${name}`, schemaPath: '', keyword: 'type', params: {}, message: 'must be finite' }
 }
 
 /** A compiled check for values inside a batch; null where the value fits. */
