@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { encodeToken } from '../../services/edge/token.ts'
+import { groupedModel, openEdge } from '../support/edge-harness.ts'
+
+const event = { userId: 'ann', itemId: 'item-1', type: 'view' }
+const items = Array.from({ length: 20 }, (_, n) => ({ itemId: `item-${n}`, title: `Item ${n}`, categories: ['All'] }))
+const soon = () => AbortSignal.timeout(5_000)
+
+test('without user state lists go on, degraded and saying so; without the event store from what was popular before', async () => {
+  await using edge = await openEdge()
+  await edge.call('POST', '/api/v1/items', { items })
+  edge.serve(
+    '1',
+    groupedModel(['item-1', 'item-2'], () => 0),
+  )
+  const { token } = (await edge.call('POST', '/api/v1/events', event)).body
+  expect((await edge.call('GET', `/api/v1/recommendations/user/ann?after=${token}`)).body.degraded).toBe(false)
+  await eventuallyPopular(edge)
+
+  await edge.backends.userState[Symbol.asyncDispose]()
+  const blind = (await edge.call('GET', '/api/v1/recommendations/user/bob')).body
+  expect(blind).toMatchObject({ degraded: true, state: null, cache: 'miss' })
+  expect(blind.skipped.personal).toBe('state_unavailable')
+  expect(blind.items).toHaveLength(10)
+  const late = (await edge.call('GET', `/api/v1/recommendations/user/bob?after=${token}&wait=10`)).body
+  expect(late).toMatchObject({ degraded: true, after: 'timeout' })
+
+  await edge.backends.eventStore[Symbol.asyncDispose]()
+  edge.advance(600_000)
+  await edge.popularity.refresh(soon())
+  const last = (await edge.call('GET', '/api/v1/recommendations/user/bob')).body
+  expect(last).toMatchObject({ degraded: true, sources: ['static'] })
+  expect(last.skipped.popular).toBe('store_unavailable')
+  expect(last.items[0].itemId).toBe('item-1')
+  const status = (await edge.call('GET', '/api/v1/monitoring/status')).body
+  expect(status).toMatchObject({ log: { interactions: 1 }, eventStore: null, userState: null })
+  expect((await edge.call('GET', '/readyz')).status).toBe(200)
+})
+
+test('without the log events are refused with 503 and Retry-After, and reading goes on', async () => {
+  await using edge = await openEdge({ consumers: false })
+  await edge.call('POST', '/api/v1/items', { items })
+  await edge.backends.log[Symbol.asyncDispose]()
+  const refused = await edge.call('POST', '/api/v1/events', event)
+  expect([refused.status, refused.body.code, refused.headers['retry-after']]).toEqual([503, 'LOG_UNAVAILABLE', '1'])
+  const { status, body } = await edge.call('GET', '/api/v1/recommendations/user/ann')
+  expect([status, body.items.length]).toEqual([200, 10])
+})
+
+test('a write that nobody applies in time is answered with a late list, not an error', async () => {
+  await using edge = await openEdge({ consumers: false })
+  const { token } = (await edge.call('POST', '/api/v1/events', event)).body
+  const { status, body } = await edge.call('GET', `/api/v1/recommendations/user/ann?after=${token}&wait=20`)
+  expect([status, body.after, body.degraded]).toEqual([200, 'timeout', true])
+  const future = encodeToken(edge.backends.log.id, [{ topic: 'interactions', partition: 0, offset: 1_000_000 }])
+  const never = (await edge.call('GET', `/api/v1/recommendations/user/ann?after=${future}&wait=0`)).body
+  expect(never.after).toBe('timeout')
+})
+
+test('more requests than may be in progress are answered 503 at once, and health still answers', async () => {
+  await using edge = await openEdge({ consumers: false, requestsInFlightMax: 2 })
+  const { token } = (await edge.call('POST', '/api/v1/events', event)).body
+  const waiting = [1, 2].map(() => edge.call('GET', `/api/v1/recommendations/user/ann?after=${token}&wait=300`))
+  const refused = await edge.call('GET', '/api/v1/recommendations/user/ann')
+  expect([refused.status, refused.body.code, refused.headers['retry-after']]).toEqual([503, 'OVERLOADED', '1'])
+  expect((await edge.call('GET', '/livez')).status).toBe(200)
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200])
+  expect((await edge.call('GET', '/api/v1/recommendations/user/ann')).status).toBe(200)
+})
+
+async function eventuallyPopular(edge: Awaited<ReturnType<typeof openEdge>>): Promise<void> {
+  const end = Date.now() + 10_000
+  while ((edge.popularity.current()?.length ?? 0) === 0) {
+    if (Date.now() > end) throw new Error('the event never became popular')
+    await edge.popularity.refresh(soon())
+  }
+}
