@@ -16,7 +16,7 @@ export function Page() {
   const live = useLive()
   const models = useModels()
   const visitor = useVisitor(shelf)
-  const revision = useRevision(live, models.champion)
+  const revision = useRevision(live, models.serving)
   const shelfRevision = `${revision} ${fillingRound(live)}`
   const shown = useRef(revision)
   useEffect(() => {
@@ -29,7 +29,7 @@ export function Page() {
       <a class="skip" href="#recommended-title">
         Skip to your recommendations
       </a>
-      <Masthead live={live} champion={models.champion} />
+      <Masthead live={live} serving={models.serving} />
       <Silence live={live} />
       <main class="layout">
         <VisitorBar shelf={shelf} visitor={visitor} />
@@ -50,13 +50,13 @@ export function Page() {
 }
 
 /** Changes when lists are worth asking for again: another model serves, or the edge answers again. */
-function useRevision(live: Live, champion: string | null): string {
+function useRevision(live: Live, serving: string | null): string {
   const [round, setRound] = useState(0)
   const isSilent = live.trouble !== null
   useEffect(() => {
     if (!isSilent) setRound((before) => before + 1)
   }, [isSilent])
-  return `${champion} ${round}`
+  return `${serving} ${round}`
 }
 
 /** The shelf may still be filling right after the start: it is asked again a few times, then left in peace. */
@@ -64,7 +64,7 @@ function fillingRound(live: Live): number {
   return Math.min(6, Math.floor(live.samples.length / 5))
 }
 
-function Masthead({ live, champion }: { readonly live: Live; readonly champion: string | null }) {
+function Masthead({ live, serving }: { readonly live: Live; readonly serving: string | null }) {
   const last = live.samples.at(-1)
   const isWell = live.trouble === null && live.hasAnswered
   return (
@@ -80,7 +80,7 @@ function Masthead({ live, champion }: { readonly live: Live; readonly champion: 
           <>
             <span>{rate(last?.eventsPerSecond)} events/s</span>
             <span>lag {count(last === undefined ? null : lagRecordsOf(last))}</span>
-            <span>model {champion ?? 'none'}</span>
+            <span>model {serving ?? 'none'}</span>
           </>
         ) : (
           <span>{live.trouble === null ? 'connecting' : 'no answer'}</span>

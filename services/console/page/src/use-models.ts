@@ -26,6 +26,8 @@ export interface Models {
   readonly models: readonly ModelRow[]
   readonly runs: readonly RunRow[]
   readonly champion: string | null
+  /** What the edge serves now; follows the champion within two seconds. */
+  readonly serving: string | null
   readonly running: RunRow | null
   readonly trouble: string | null
   readonly isLoaded: boolean
@@ -35,21 +37,24 @@ export interface Models {
 }
 
 const POLL_IDLE_MS = 4_000
-const POLL_RUNNING_MS = 500
+const POLL_BUSY_MS = 500
 const RUNS_SHOWN_MAX = 8
 
 interface ModelsReply {
   readonly models: readonly ModelRow[]
   readonly champion: string | null
+  readonly serving: string | null
 }
 
-/** Models and runs, asked again every few seconds, and twice a second while a run is under way. */
+/** Models and runs, asked again every few seconds, and twice a second while a run or a change of model is under way. */
 export function useModels(): Models {
-  const [models, setModels] = useState<ModelsReply>({ models: [], champion: null })
+  const [models, setModels] = useState<ModelsReply>({ models: [], champion: null, serving: null })
   const [runs, setRuns] = useState<readonly RunRow[]>([])
   const [trouble, setTrouble] = useState<string | null>(null)
   const [isLoaded, setLoaded] = useState(false)
   const running = runs.find((run) => run.state === 'queued' || run.state === 'running') ?? null
+
+  const isSettled = running === null && models.champion === models.serving
 
   const load = useCallback(async (signal?: AbortSignal) => {
     const [modelsReply, runsReply] = await Promise.all([
@@ -65,12 +70,12 @@ export function useModels(): Models {
     const controller = new AbortController()
     const ask = () => void load(controller.signal).catch(() => undefined)
     ask()
-    const timer = setInterval(ask, running === null ? POLL_IDLE_MS : POLL_RUNNING_MS)
+    const timer = setInterval(ask, isSettled ? POLL_IDLE_MS : POLL_BUSY_MS)
     return () => {
       clearInterval(timer)
       controller.abort()
     }
-  }, [load, running === null])
+  }, [load, isSettled])
 
   const order = useCallback(
     (path: string, body: unknown) => {

@@ -71,24 +71,18 @@ export function useVisitor(shelf: Shelf): Visitor {
       const named = reply.items.flatMap((item) => (item.reason?.kind === 'because' ? item.reason.ids : []))
       await shelf.learn(named, signal)
       setList((now) => (now?.reply === reply ? { ...now } : now))
-      return reply
     },
     [shelf],
   )
 
-  const refresh = useCallback(
-    () => void run(async (signal) => void (await read(userId, null, signal))),
-    [run, read, userId],
-  )
+  const refresh = useCallback(() => void run((signal) => read(userId, null, signal)), [run, read, userId])
 
   useEffect(() => {
     setList(null)
     setPast([])
-    void run(async (signal) => {
-      const reply = await read(userId, null, signal)
-      if (userId !== null && reply.state !== null) setPast(await readPast(userId, shelf, signal))
-    })
-  }, [userId, run, read, shelf])
+    void run((signal) => read(userId, null, signal))
+  }, [userId, run, read])
+  useStoredPast(userId, list !== null && list.reply.state !== null, shelf, setPast)
 
   const become = useCallback((id: string | null) => {
     if (id === null) localStorage.removeItem(REMEMBERED_AS)
@@ -118,6 +112,29 @@ export function useVisitor(shelf: Shelf): Visitor {
     () => ({ userId, list, past, eventCount, trouble, isBusy, become, act, refresh }),
     [userId, list, past, eventCount, trouble, isBusy, become, act, refresh],
   )
+}
+
+/** Adds what the event store knows of the visitor, once the user state says that there is something to know. */
+function useStoredPast(
+  userId: string | null,
+  isKnown: boolean,
+  shelf: Shelf,
+  setPast: (change: (before: readonly PastAct[]) => readonly PastAct[]) => void,
+): void {
+  useEffect(() => {
+    if (userId === null || !isKnown) return
+    const controller = new AbortController()
+    readPast(userId, shelf, controller.signal)
+      .then((stored) =>
+        setPast((before) => {
+          const keys = new Set(stored.map((act) => act.key))
+          return [...before.filter((act) => !keys.has(act.key)), ...stored].slice(0, PAST_SHOWN_MAX)
+        }),
+      )
+      // The list goes on without it; a silent edge is told by the page anyway.
+      .catch(() => undefined)
+    return () => controller.abort()
+  }, [userId, isKnown, shelf, setPast])
 }
 
 /** Runs work of which only the newest matters: starting one aborts the one before. */
