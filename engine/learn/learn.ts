@@ -63,7 +63,8 @@ export const learn: Learn = async (request, { signal, onProgress }) => {
     evaluation,
     verdict: {
       accepted: gate.accepted && check.passed,
-      reasons: check.passed ? [...gate.reasons, ...check.reasons] : [...check.reasons, ...gate.reasons],
+      reasons:
+        gate.accepted && !check.passed ? [...check.reasons, ...gate.reasons] : [...gate.reasons, ...check.reasons],
     },
     metrics: flatMetrics(evaluation, refit, check),
   }

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { TrainingParameters } from '../../schemas/training.ts'
 import type { TrainingRun } from '../../stores/model-registry/port.ts'
+import { TOPICS } from '../../streams/topics.ts'
 import type { Backends } from './context.ts'
-
-const TRAINING_TOPIC = 'training'
 
 /** The part of `Codecs` that a request needs. */
 export interface TrainingRequestCodec {
@@ -29,7 +28,7 @@ export async function requestTraining(
   const run = await backends.modelRegistry.createRun({ runId, modelType: 'als', parameters }, { now, signal })
   try {
     const value = codecs.trainingRequest.encode({ runId })
-    await backends.log.append(TRAINING_TOPIC, [{ key: runId, value }], { signal })
+    await backends.log.append(TOPICS.training, [{ key: runId, value }], { signal })
   } catch (error) {
     const message = `the request could not be written to the log: ${error instanceof Error ? error.message : error}`
     await backends.modelRegistry.updateRun(

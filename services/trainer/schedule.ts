@@ -21,7 +21,7 @@ export function scheduleTraining(
   const expression = context.settings.TRAIN_SCHEDULE
   if (expression === 'never') return { [Symbol.dispose]() {} }
   const onFailure = (error: unknown) =>
-    context.logger.error({ error }, 'the scheduled training run could not be requested; the next time tries again')
+    context.logger.error({ err: error }, 'the scheduled training run could not be requested; the next time tries again')
   const request = async () => {
     const runs = await backends.modelRegistry.listRuns({ limit: RUNS_LOOKED_AT, signal })
     if (runs.some(({ state }) => state === 'queued')) {

@@ -26,7 +26,7 @@ export async function runTrainer(
 ): Promise<void> {
   const { logger } = context
   const metrics = createTrainerMetrics(context.metrics, backends.modelRegistry, signal, (error) =>
-    logger.warn({ error }, 'the champion could not be read for the metrics'),
+    logger.warn({ err: error }, 'the champion could not be read for the metrics'),
   )
   const retryDelayMs = parts.retryDelayMs ?? RETRY_DELAY_MS
   const runParts: TrainerParts = {
@@ -44,7 +44,8 @@ export async function runTrainer(
       signal,
       retry: REJOIN,
       onFailure: (error, attempt) => {
-        if (!signal.aborted) logger.error({ error, attempt }, 'the trainer could not work on a request; trying again')
+        if (!signal.aborted)
+          logger.error({ err: error, attempt }, 'the trainer could not work on a request; trying again')
       },
     },
     {

@@ -77,7 +77,7 @@ async function train(run: TrainingRun, parts: TrainerParts, signal: AbortSignal)
   const progress = createRunProgress(backends.modelRegistry, runId, {
     now: () => context.now(),
     signal,
-    onFailure: (error) => context.logger.warn({ error, runId }, 'progress of a training run could not be noted'),
+    onFailure: (error) => context.logger.warn({ err: error, runId }, 'progress of a training run could not be noted'),
   })
   try {
     const learned = await learnInThread(task, { signal, onProgress: progress.report })
@@ -116,7 +116,10 @@ async function afterFailure(run: TrainingRun, error: unknown, parts: TrainerPart
     const tries = run.attempts === 1 ? '' : ` (attempt ${run.attempts} of ${ATTEMPTS_MAX})`
     return await fail(run, `${reason}${tries}`, parts)
   }
-  parts.context.logger.warn({ error, runId: run.runId, attempt: run.attempts }, 'training attempt failed; trying again')
+  parts.context.logger.warn(
+    { err: error, runId: run.runId, attempt: run.attempts },
+    'training attempt failed; trying again',
+  )
   const message = `attempt ${run.attempts} of ${ATTEMPTS_MAX} failed: ${reason}`
   await parts.backends.modelRegistry.updateRun(run.runId, { message }, { signal })
   await parts.wait(run.attempts, signal)

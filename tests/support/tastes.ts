@@ -1,9 +1,11 @@
 import { createRandom } from '../../engine/evaluation/random.ts'
 import type { PlainEvent } from './columns.ts'
 
+const TYPES = ['view', 'view', 'click', 'like', 'purchase'] as const
+
 /**
- * Events with planted tastes: user n prefers the items of group n % groups. Nine in ten events are in the own group; items
- * are named `gG-iN`. Seeded; one event a minute.
+ * Events with planted tastes: user n prefers the items of group n % groups, nine events in ten are there; how an event
+ * ends (viewed, liked, bought) is chance. Items are named `gG-iN`. Seeded; one event a minute.
  */
 export function plantedEvents(options: {
   readonly users: number
@@ -18,6 +20,7 @@ export function plantedEvents(options: {
     const user = Math.floor(random() * options.users)
     const group = random() < 0.9 ? user % options.groups : Math.floor(random() * options.groups)
     const item = Math.floor(random() * options.itemsPerGroup)
-    return { user: `u${user}`, item: `g${group}-i${item}`, type: 'view', at: (options.from ?? 0) + index * 60_000 }
+    const type = TYPES[Math.floor(random() * TYPES.length)] ?? 'view'
+    return { user: `u${user}`, item: `g${group}-i${item}`, type, at: (options.from ?? 0) + index * 60_000 }
   })
 }

@@ -8,12 +8,13 @@ import { createScorer } from '../../engine/scoring/scorer.ts'
 import { columnsOf, type PlainEvent } from '../support/columns.ts'
 import { plantedEvents } from '../support/tastes.ts'
 
-const EVENTS = plantedEvents({ users: 60, groups: 4, itemsPerGroup: 40, events: 3_000, seed: 3 })
+const EVENTS = plantedEvents({ users: 60, groups: 4, itemsPerGroup: 40, events: 3_000, seed: 4 })
+const WEIGHTS = { view: 1, click: 2, like: 5, purchase: 8 }
 
 function run(events: readonly PlainEvent[], change: Partial<LearnRequest> = {}, signal = new AbortController().signal) {
   const request: LearnRequest = {
     columns: columnsOf(events),
-    weights: { view: 1 },
+    weights: WEIGHTS,
     valueScaledTypes: [],
     halfLifeDays: 90,
     parameters: {},
@@ -110,7 +111,7 @@ describe('the future', () => {
       ...event,
       item: future[future.length - 1 - index]?.item ?? event.item,
     }))
-    const rules = { weights: { view: 1 }, valueScaledTypes: [], halfLifeDays: 90 }
+    const rules = { weights: WEIGHTS, valueScaledTypes: [], halfLifeDays: 90 }
     const strengths = (events: readonly PlainEvent[]) => {
       const columns = columnsOf(events)
       return aggregatePairs(columns, orderItems(columns.items), { from: 0, to: past.length }, rules)
