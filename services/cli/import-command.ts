@@ -28,30 +28,48 @@ export interface ImportFlags extends Partial<EventMapping> {
 /** Rejected rows that are shown; all of them go to --rejects. */
 const REJECTIONS_SHOWN = 10
 
-export async function importCommand(
-  kind: 'events' | 'items' | 'users',
+/** An import whose file was read once and whose columns are settled; nothing was sent. */
+export interface PreparedImport {
+  readonly file: InputFile
+  readonly flags: ImportFlags
+  readonly kind: 'events' | 'items' | 'users'
+  readonly mapping: EventMapping | null
+  readonly columns: CatalogueColumns | null
+}
+
+/** @throws MillraceError INVALID_INPUT_FILE, before anything is opened or stored. */
+export async function prepareImport(
+  kind: PreparedImport['kind'],
   path: string,
   flags: ImportFlags,
-  parts: { api: Api; settings: Settings; terminal: Terminal; signal: AbortSignal },
-): Promise<number> {
-  const { terminal } = parts
+): Promise<PreparedImport> {
   const file = await inspectInputFile(path, flags.format ?? null)
-  const columns = await readColumns(file)
-  const rejections = openRejections(flags.rejects ?? null, terminal)
+  const names = await readColumns(file)
+  if (kind !== 'events') {
+    return { file, flags, kind, mapping: null, columns: settleCatalogueColumns(kind, path, names, flags) }
+  }
+  const mapping = settleMapping(path, names, flags)
+  return { file, flags, kind, mapping, columns: itemColumnsOf(mapping) }
+}
+
+interface Parts {
+  readonly api: Api
+  readonly settings: Settings
+  readonly terminal: Terminal
+  readonly signal: AbortSignal
+}
+
+/** Exit code 0, or 2 when rows were rejected. */
+export async function importCommand(prepared: PreparedImport, parts: Parts): Promise<number> {
+  const { kind, flags } = prepared
+  const rejections = openRejections(flags.rejects ?? null, parts.terminal)
   try {
     const result =
       kind === 'events'
-        ? await runEvents(file, settleMapping(path, columns, flags), flags, rejections.report, parts)
-        : await runCatalogue(
-            kind,
-            file,
-            settleCatalogueColumns(kind, path, columns, flags),
-            flags,
-            rejections.report,
-            parts,
-          )
+        ? await runEvents(prepared, rejections.report, parts)
+        : await runCatalogue(kind, prepared, rejections.report, parts)
     const would = flags.dryRun ? 'would be ' : ''
-    terminal.print(`${grouped(result.accepted)} ${kind} ${would}accepted, ${grouped(result.rejected)} rejected`)
+    parts.terminal.print(`${grouped(result.accepted)} ${kind} ${would}accepted, ${grouped(result.rejected)} rejected`)
     return result.rejected > 0 ? 2 : 0
   } finally {
     await rejections.close()
@@ -59,15 +77,13 @@ export async function importCommand(
 }
 
 async function runEvents(
-  file: InputFile,
-  mapping: EventMapping,
-  flags: ImportFlags,
+  prepared: PreparedImport,
   onRejected: (reason: string) => void,
-  parts: { api: Api; settings: Settings; terminal: Terminal; signal: AbortSignal },
+  parts: Parts,
 ): Promise<CatalogueImported> {
   const { api, terminal, signal } = parts
-  const described = itemColumnsOf(mapping)
-  if (described) await runCatalogue('items', file, described, flags, () => {}, parts)
+  const { file, flags } = prepared
+  if (prepared.columns) await runCatalogue('items', prepared, () => {}, parts)
   const { logId } = await api.get<{ logId: string }>('/monitoring/status')
   const checkpoints = checkpointFile(parts.settings.DATA_DIR, logId, file.hash)
   const before = await checkpoints.read()
@@ -77,7 +93,7 @@ async function runEvents(
   using progress = startProgress(file.lines, terminal.errors, terminal.now)
   const done = await importEvents(api, checkpoints, {
     file,
-    mapping,
+    mapping: prepared.mapping as EventMapping,
     dryRun: flags.dryRun ?? false,
     signal,
     onRejected,
@@ -92,17 +108,15 @@ async function runEvents(
 
 async function runCatalogue(
   kind: 'items' | 'users',
-  file: InputFile,
-  columns: CatalogueColumns,
-  flags: ImportFlags,
+  { file, flags, columns }: PreparedImport,
   onRejected: (reason: string) => void,
-  { api, terminal, signal }: { api: Api; terminal: Terminal; signal: AbortSignal },
+  { api, terminal, signal }: Parts,
 ): Promise<CatalogueImported> {
   using progress = startProgress(file.lines, terminal.errors, terminal.now)
   const send = kind === 'items' ? importItems : importUsers
   return await send(api, {
     file,
-    columns,
+    columns: columns as CatalogueColumns,
     dryRun: flags.dryRun ?? false,
     signal,
     onRejected,

@@ -7,7 +7,7 @@ import { PRESETS } from '../../schemas/training.ts'
 import { runForeground } from '../all-in-one/foreground.ts'
 import { createApi } from './api.ts'
 import { connect } from './connect.ts'
-import { type ImportFlags, importCommand } from './import-command.ts'
+import { type ImportFlags, importCommand, prepareImport } from './import-command.ts'
 import { evaluateCommand, recommendCommand, trainCommand } from './model-commands.ts'
 import { lagCommand, replayDeadLettersCommand } from './operations-commands.ts'
 import type { Terminal } from './terminal.ts'
@@ -25,7 +25,7 @@ const terminal: Terminal = {
   now: Date.now,
 }
 
-type Parts = Parameters<typeof importCommand>[3]
+type Parts = Parameters<typeof importCommand>[1]
 
 /** Runs a command against the edge that answers, or against the data folder in this process; sets the exit code. */
 async function withEdge(mayCreate: boolean, work: (parts: Parts) => Promise<number>): Promise<void> {
@@ -87,9 +87,10 @@ program
   .option('--dry-run', 'check every row, store nothing')
   .option('--rejects <file>', 'write every rejected row with its reason to this file')
   .option('--no-wait', 'return when the log has everything, before the consumers have caught up')
-  .action((kind: 'events' | 'items' | 'users', file: string, flags: ImportFlags) =>
-    withEdge(true, (parts) => importCommand(kind, file, flags, parts)),
-  )
+  .action(async (kind: 'events' | 'items' | 'users', file: string, flags: ImportFlags) => {
+    const prepared = await prepareImport(kind, file, flags)
+    await withEdge(true, (parts) => importCommand(prepared, parts))
+  })
 
 program
   .command('train')

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { encodeToken } from '../../services/edge/token.ts'
 import { groupedModel, openEdge } from '../support/edge-harness.ts'
+import { eventually } from '../support/eventually.ts'
 
 const event = { userId: 'ann', itemId: 'item-1', type: 'view' }
 const items = Array.from({ length: 20 }, (_, n) => ({ itemId: `item-${n}`, title: `Item ${n}`, categories: ['All'] }))
@@ -66,6 +67,27 @@ test('more requests than may be in progress are answered 503 at once, and health
   expect((await edge.call('GET', '/livez')).status).toBe(200)
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200])
   expect((await edge.call('GET', '/api/v1/recommendations/user/ann')).status).toBe(200)
+})
+
+test('clients that leave before their answer give their places back', async () => {
+  await using edge = await openEdge({ consumers: false, requestsInFlightMax: 2 })
+  const { token } = (await edge.call('POST', '/api/v1/events', event)).body
+  const url = await edge.app.listen({ port: 0, host: '127.0.0.1' })
+  for (let round = 0; round < 3; round++) {
+    const leaving = new AbortController()
+    const path = `${url}/api/v1/recommendations/user/ann?after=${token}&wait=400`
+    const left = [1, 2].map(() => fetch(path, { signal: leaving.signal }).catch((error: Error) => error.name))
+    await eventually(
+      () => fetch(`${url}/api/v1/recommendations/user/ann`),
+      ({ status }) => status === 503,
+    )
+    leaving.abort()
+    expect(await Promise.all(left)).toEqual(['AbortError', 'AbortError'])
+    await eventually(
+      () => fetch(`${url}/api/v1/recommendations/user/ann`),
+      ({ status }) => status === 200,
+    )
+  }
 })
 
 async function eventuallyPopular(edge: Awaited<ReturnType<typeof openEdge>>): Promise<void> {

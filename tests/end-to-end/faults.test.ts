@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { type Accepted, call, type Recommendations, type Reply, type Status } from '../support/api.ts'
 import { eventually } from '../support/eventually.ts'
 import { startProcess, temporaryFolder } from '../support/process.ts'
+import { postCamps, trainOnCamps } from '../support/trained.ts'
 
 const isLinux = process.platform === 'linux'
 const batch = (from: number, count: number) => ({
@@ -85,7 +86,8 @@ test('a corrupt artifact is named, never served, and the model of the local cach
   const environment = { DATA_DIR: join(folder.path, 'data'), TRAIN_TRIALS: '1' }
   {
     await using millrace = await startProcess(environment)
-    await trainSomething(millrace.url)
+    await postCamps(millrace.url)
+    await trainOnCamps(millrace.url, { factors: 8 })
     millrace.child.kill('SIGTERM')
     await millrace.finished()
   }
@@ -101,47 +103,18 @@ test('a corrupt artifact is named, never served, and the model of the local cach
   )
   expect(model?.version).toBe('1')
   expect(again.output()).toMatch(/model\.bin/)
-  const reply = await call<Recommendations>(again.url, 'GET', '/api/v1/recommendations/user/u1')
+  const reply = await call<Recommendations>(again.url, 'GET', '/api/v1/recommendations/user/trainer-1')
   expect(reply.body).toMatchObject({ modelVersion: '1' })
 
   await rm(join(environment.DATA_DIR, 'model-cache'), { recursive: true })
   again.child.kill('SIGTERM')
   await again.finished()
   await using without = await startProcess(environment)
-  const answered = await call<Recommendations>(without.url, 'GET', '/api/v1/recommendations/user/u1')
+  const answered = await call<Recommendations>(without.url, 'GET', '/api/v1/recommendations/user/trainer-1')
   expect(answered.body.modelVersion).toBeNull()
   expect(answered.body.skipped.personal).toBe('no_model')
   expect(answered.body.items.length).toBeGreaterThan(0)
 }, 90_000)
-
-async function trainSomething(url: string): Promise<void> {
-  const events = Array.from({ length: 900 }, (_, index) => ({
-    userId: `u${index % 60}`,
-    itemId: `i${((index * 7) % 30) * 2 + (index % 2)}`,
-    type: 'view',
-    timestamp: new Date(Date.UTC(2026, 0, 1) + index * 60_000).toISOString(),
-  }))
-  await call(url, 'POST', '/api/v1/events', { events })
-  await eventually(
-    () => status(url),
-    ({ eventStore }) => eventStore.events === 900,
-  )
-  const { body } = await call<{ runId: string }>(url, 'POST', '/api/v1/training/train', {
-    model_type: 'als',
-    parameters: { factors: 8 },
-  })
-  const run = await eventually(
-    async () =>
-      (await call<{ state: string; modelVersion: string }>(url, 'GET', `/api/v1/training/runs/${body.runId}`)).body,
-    ({ state }) => ['finished', 'failed', 'rejected'].includes(state),
-    40_000,
-  )
-  if (run.state === 'rejected') await call(url, 'POST', `/api/v1/models/${run.modelVersion}/promote`, {})
-  await eventually(
-    () => status(url),
-    ({ model }) => model !== null,
-  )
-}
 
 async function fillDisk(path: string): Promise<void> {
   const chunk = Buffer.alloc(1 << 20)

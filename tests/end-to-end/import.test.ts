@@ -125,7 +125,12 @@ test.runIf(existsSync(REAL))(
   'a slice of Online Retail comes through exactly, titles included',
   async () => {
     await using folder = await temporaryFolder('import-real')
-    const environment = { DATA_DIR: join(folder.path, 'data'), PORT: '1', TRAIN_TRIALS: '1', HALF_LIFE_DAYS: '365' }
+    await using running = await startProcess({
+      DATA_DIR: join(folder.path, 'data'),
+      TRAIN_TRIALS: '1',
+      HALF_LIFE_DAYS: '365',
+    })
+    const environment = { DATA_DIR: join(folder.path, 'client'), MILLRACE_URL: running.url }
     const lines = gunzipSync(readFileSync(`${REAL}/events.csv.gz`))
       .toString()
       .split('\n')

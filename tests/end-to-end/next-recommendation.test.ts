@@ -3,35 +3,26 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Accepted, call, type Recommendations, type Status } from '../support/api.ts'
 import { eventually } from '../support/eventually.ts'
 import { runningMillrace } from '../support/running.ts'
+import { CAMP_ITEMS, postCamps, trainOnCamps } from '../support/trained.ts'
 
 type Running = Awaited<ReturnType<typeof runningMillrace>>
 let millrace: Running
 
 const USERS = ['ada', 'bob', 'cy']
-const ITEMS = Array.from({ length: 40 }, (_, index) => `item-${String(index).padStart(2, '0')}`)
 const categoryOf = (item: string) => (Number(item.slice(5)) % 2 === 0 ? 'even' : 'odd')
 
 /** Two camps of users with opposite tastes, so that a model has something to learn. */
 beforeAll(async () => {
   millrace = await runningMillrace({ TRAIN_TRIALS: '1' })
-  const items = ITEMS.map((itemId) => ({ itemId, title: `Title of ${itemId}`, categories: [categoryOf(itemId)] }))
+  const items = CAMP_ITEMS.map((itemId) => ({ itemId, title: `Title of ${itemId}`, categories: [categoryOf(itemId)] }))
   await call(millrace.url, 'POST', '/api/v1/items', { items })
-  const events = Array.from({ length: 60 }, (_, user) => user).flatMap((user) =>
-    Array.from({ length: 10 }, (_, step) => ({
-      userId: `trainer-${user}`,
-      itemId: ITEMS[((user * 7 + step * 3) % 20) * 2 + (user % 2)],
-      type: 'view',
-      timestamp: new Date(Date.UTC(2026, 0, 1) + (step * 60 + user) * 60_000).toISOString(),
-    })),
-  )
-  const posted = await call<Accepted>(millrace.url, 'POST', '/api/v1/events', { events })
-  expect(posted.body.accepted).toBe(600)
-  await trainModel()
+  await postCamps(millrace.url)
+  await trainOnCamps(millrace.url, { factors: 16, iterations: 10 })
 }, 60_000)
 afterAll(() => millrace[Symbol.asyncDispose]())
 
 test('after an acknowledged event the next reply has seen it: random sequences, read by token', async () => {
-  const visits = fc.array(fc.record({ user: fc.constantFrom(...USERS), item: fc.constantFrom(...ITEMS) }), {
+  const visits = fc.array(fc.record({ user: fc.constantFrom(...USERS), item: fc.constantFrom(...CAMP_ITEMS) }), {
     minLength: 1,
     maxLength: 12,
   })
@@ -50,7 +41,7 @@ test('after an acknowledged event the next reply has seen it: random sequences, 
         expect(listed.filter((itemId) => seen.get(user)?.has(itemId))).toEqual([])
         expect(after.state?.events).toBe((before.state?.events ?? 0) + 1)
         expect(new Set(listed).size).toBe(listed.length)
-        expect(listed.length).toBe(Math.min(10, ITEMS.length - (seen.get(user)?.size ?? 0)))
+        expect(listed.length).toBe(Math.min(10, CAMP_ITEMS.length - (seen.get(user)?.size ?? 0)))
         checked++
       }
     }),
@@ -62,7 +53,7 @@ test('after an acknowledged event the next reply has seen it: random sequences, 
 test('once the updater has caught up, a reply without a token has seen the event as well', async () => {
   const user = 'dee'
   const seen = new Set<string>()
-  for (const item of ITEMS.slice(0, 25)) {
+  for (const item of CAMP_ITEMS.slice(0, 25)) {
     await recommendations(user)
     await post(user, item)
     seen.add(item)
@@ -122,34 +113,5 @@ async function caughtUp(): Promise<void> {
   await eventually(
     async () => (await call<Status>(millrace.url, 'GET', '/api/v1/monitoring/status')).body,
     ({ log, userState }) => userState.events === log.interactions,
-  )
-}
-
-async function trainModel(): Promise<void> {
-  await eventually(
-    async () => (await call<Status>(millrace.url, 'GET', '/api/v1/monitoring/status')).body.eventStore.events,
-    (events) => events === 600,
-  )
-  const { body } = await call<{ runId: string }>(millrace.url, 'POST', '/api/v1/training/train', {
-    model_type: 'als',
-    parameters: { factors: 16, iterations: 10 },
-  })
-  const run = await eventually(
-    async () =>
-      (
-        await call<{ state: string; message: string; modelVersion: string }>(
-          millrace.url,
-          'GET',
-          `/api/v1/training/runs/${body.runId}`,
-        )
-      ).body,
-    ({ state }) => state === 'finished' || state === 'failed' || state === 'rejected',
-    40_000,
-  )
-  expect(run.state, JSON.stringify(run)).not.toBe('failed')
-  if (run.state === 'rejected') await call(millrace.url, 'POST', `/api/v1/models/${run.modelVersion}/promote`)
-  await eventually(
-    async () => (await call<Status>(millrace.url, 'GET', '/api/v1/monitoring/status')).body.model?.version,
-    (version) => version === '1',
   )
 }
