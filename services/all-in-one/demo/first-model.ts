@@ -30,7 +30,7 @@ export async function trainFirstModel(
   if (!(await pastIsStored(parts, signal))) return
   const reply = await client.request('POST', '/api/v1/training/train', {
     model_type: 'als',
-    parameters: { factors: 32 },
+    parameters: {},
   })
   if (reply.status !== 202) {
     onProgress(`the first model could not be requested (${reply.status}); the page has a "Train now" button`)

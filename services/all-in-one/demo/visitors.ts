@@ -85,7 +85,7 @@ const FAVOURITE_SHARE = 0.88
 const FIRST_FAVOURITE_SHARE = 0.6
 const DECADE_SHARE = 0.65
 /** How often a visitor takes a film from the list on offer, when one suits. */
-const FOLLOW_SHARE = 0.45
+const FOLLOW_SHARE = 0.2
 const DRAWS_MAX = 8
 
 /** What the visitor does next; `recommended` is the list on offer (may be empty), `seen` is left out where possible. */
@@ -95,7 +95,7 @@ export function nextAct(
   situation: { readonly recommended: readonly string[]; readonly seen: ReadonlySet<string>; readonly random: Random },
 ): Act {
   const { random } = situation
-  const offered = random() < FOLLOW_SHARE ? suitable(visitor, shelves, situation.recommended) : null
+  const offered = random() < FOLLOW_SHARE ? suitable(visitor, shelves, situation) : null
   const film = offered ?? drawFilm(visitor, shelves, situation.seen, random)
   return { itemId: film.itemId, type: actType(isToTaste(visitor, film), random) }
 }
@@ -104,12 +104,15 @@ export function isToTaste(visitor: Visitor, film: Film): boolean {
   return film.categories.some((category) => visitor.favourites.includes(category))
 }
 
-function suitable(visitor: Visitor, shelves: Shelves, recommended: readonly string[]): Film | null {
-  for (const itemId of recommended) {
-    const film = shelves.films.get(itemId)
-    if (film !== undefined && isToTaste(visitor, film)) return film
-  }
-  return null
+/** One of the offered films that suit, rather from the top of the list; always the first would only echo the model. */
+function suitable(
+  visitor: Visitor,
+  shelves: Shelves,
+  { recommended, random }: { readonly recommended: readonly string[]; readonly random: Random },
+): Film | null {
+  const films = recommended.map((itemId) => shelves.films.get(itemId))
+  const suiting = films.filter((film) => film !== undefined && isToTaste(visitor, film))
+  return suiting[Math.floor(random() ** 2 * suiting.length)] ?? null
 }
 
 function drawFilm(visitor: Visitor, shelves: Shelves, seen: ReadonlySet<string>, random: Random): Film {

@@ -3,7 +3,10 @@ import type { ModelRow, Models, RunRow } from './use-models.ts'
 
 /** Every model with its score beside both baselines, the gate's verdict, and what an operator can do. */
 export function ModelsPanel({ models }: { readonly models: Models }) {
-  const refused = models.runs.filter((run) => run.state === 'rejected' || run.state === 'failed')
+  const registered = new Set(models.models.map((model) => model.runId))
+  const refused = models.runs.filter(
+    (run) => (run.state === 'rejected' || run.state === 'failed') && !registered.has(run.runId),
+  )
   const scale = Math.max(0.01, ...models.models.flatMap((model) => SCORES.map(({ name }) => model.metrics[name] ?? 0)))
   return (
     <section class="panel models" aria-labelledby="models-title">
