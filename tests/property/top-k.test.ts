@@ -6,16 +6,16 @@ import { K_MAX } from '../../engine/top-k/limits.ts'
 import { createTopKIndex } from '../../engine/top-k/top-k-index.ts'
 
 /** How the vectors of a case are drawn: each kind presses on another part of the search. */
-const SHAPES = [
-  'gaussian',
-  'heavy norms',
-  'small integers',
-  'duplicates',
-  'sparse',
-  'huge and tiny',
-  'all zero',
+const RANDOM_SHAPES = [
+  ...(['gaussian', 'heavy norms', 'small integers', 'duplicates'] as const),
+  ...(['sparse', 'huge and tiny', 'all zero'] as const),
 ] as const
-type Shape = (typeof SHAPES)[number]
+/** Near ties that only one term of the bounds keeps: the rounding of the query, that of the items, their norms. */
+const TIGHT_SHAPES = ['rounded query', 'rounded items', 'parallel'] as const
+const SHAPES = [...RANDOM_SHAPES, ...TIGHT_SHAPES] as const
+type RandomShape = (typeof RANDOM_SHAPES)[number]
+type TightShape = (typeof TIGHT_SHAPES)[number]
+type Shape = RandomShape | TightShape
 
 interface Case {
   readonly seed: number
@@ -53,7 +53,12 @@ function gaussian(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
 }
 
+function isTight(shape: Shape): shape is TightShape {
+  return (TIGHT_SHAPES as readonly Shape[]).includes(shape)
+}
+
 function vectorsOf(shape: Shape, items: number, width: number, random: () => number): Float32Array {
+  if (isTight(shape)) return tightItems(shape, items, width, random)
   const factors = new Float32Array(items * width)
   for (let item = 0; item < items; item++) {
     const isCopy = shape === 'duplicates' && item > 0 && random() < 0.7
@@ -66,7 +71,33 @@ function vectorsOf(shape: Shape, items: number, width: number, random: () => num
   return factors
 }
 
-function numberOf(shape: Shape, norm: number, random: () => number): number {
+/**
+ * The last number sets the scale of the codes and adds nothing to a score. "rounded query": items of ones and zeros, as
+ * many ones in each, fall on codes; the query's numbers lie up to 0.45 codes above one. "rounded items": the other way.
+ * "parallel": multiples of the query, whose norms say all.
+ */
+function tightItems(shape: TightShape, items: number, width: number, random: () => number): Float32Array {
+  const factors = new Float32Array(items * width)
+  for (let item = 0; item < items; item++) {
+    const first = Math.floor(random() * (width - 1))
+    const multiple = 1 + 0.1 * random()
+    for (let d = 0; d < width - 1; d++) {
+      const isOne = (d - first + width - 1) % (width - 1) < width / 2
+      const tight = { 'rounded query': isOne ? 1 : 0, 'rounded items': 10 + 0.45 * random(), parallel: multiple }
+      factors[item * width + d] = tight[shape]
+    }
+    if (shape === 'rounded items') factors[(item + 1) * width - 1] = 63
+  }
+  return factors
+}
+
+function tightVector(shape: TightShape, width: number, random: () => number): Float32Array {
+  const vector = Float32Array.from({ length: width }, () => (shape === 'rounded query' ? 100 + 0.45 * random() : 127))
+  vector[width - 1] = shape === 'rounded query' ? 127 : 0
+  return vector
+}
+
+function numberOf(shape: RandomShape, norm: number, random: () => number): number {
   if (shape === 'all zero') return 0
   if (shape === 'small integers') return Math.floor(random() * 3) - 1
   if (shape === 'sparse') return random() < 0.95 ? 0 : gaussian(random)
@@ -79,7 +110,7 @@ function queryOf({ items, width, k, shape, excluded, allowed }: Case, random: ()
     excluded === 1 ? i % items : Math.floor(random() * items),
   )
   return {
-    vector: vectorsOf(shape, 1, width, random),
+    vector: isTight(shape) ? tightVector(shape, width, random) : vectorsOf(shape, 1, width, random),
     k,
     ...(excluded > 0 && { exclude }),
     ...(allowed !== null && { allow: Uint8Array.from({ length: items }, () => (random() < allowed ? 1 : 0)) }),

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { contributionsTwin } from '../../engine/kernels/twins/contributions.ts'
 import type { Model } from '../../engine/model/model.ts'
 import { categoryCentroids } from '../../engine/scoring/centroids.ts'
 import { createScorer } from '../../engine/scoring/scorer.ts'
@@ -74,15 +75,33 @@ test.each(['ials', 'hkv', 'implicit'] as const)('contributions sum to the score 
     Object.fromEntries(Array.from({ length: width }, (_, d) => [d, Math.sin(i * 7.1 + d * d)])),
   )
   const scorer = createScorer(modelOf(rows, { preset }))
-  const observations = observe([3, 1], [7, 2.5], [11, -1], [0, 0.3])
+  const observations = observe([3, 1], [7, 2.5], [11, -1], [0, 0.3], [5, 0])
   const vector = scorer.foldIn(observations)
   for (let item = 0; item < 20; item++) {
     const [score] = scorer.scores(vector, Int32Array.of(item))
     const parts = scorer.contributions(observations, item)
     const scale = parts.reduce((sum, part) => sum + Math.abs(part), 0)
     expect(Math.abs(parts.reduce((sum, part) => sum + part, 0) - score!)).toBeLessThan(1e-3 * scale + 1e-9)
-    expect(parts[2]).toBe(0)
+    const twin = contributionsTwin(
+      scorer.model,
+      observations,
+      scorer.model.itemFactors.subarray(item * width, (item + 1) * width),
+    )
+    for (const [j, part] of parts.entries()) expect(Math.abs(part - twin[j]!)).toBeLessThan(1e-6 * scale + 1e-12)
+    expect([parts[2], parts[4]]).toEqual([0, 0])
   }
+})
+
+test('explanations of several users are independent, long histories included', () => {
+  const rows = Array.from({ length: 200 }, (_, i) => ({ [i % width]: 1 + (i % 7), [(i * 3) % width]: -0.5 }))
+  const scorer = createScorer(modelOf(rows))
+  const long = observe(...Array.from({ length: 150 }, (_, i) => [i, 1 + (i % 3)] as const))
+  const ofLong = scorer.explain(long)
+  const ofShort = scorer.explain(observe([199, 2]))
+  const vector = scorer.model.itemFactors.subarray(40 * width, 41 * width)
+  expect(ofShort(40).length).toBe(1)
+  const expected = contributionsTwin(scorer.model, long, vector)
+  for (const [j, part] of ofLong(40).entries()) expect(part).toBeCloseTo(expected[j]!, 9)
 })
 
 test('supplement items are recommended beside those of the model, ties by item id', () => {
