@@ -36,8 +36,10 @@ export function halfStep(crew: Crew, side: Side, solver: 'cg' | 'cholesky' | 'ex
   takeChunks(state.control, side.rows, CHUNK_ROWS, (from, to) => {
     const row = rowArguments(crew, side, layout.curvature, from, to)
     if (solver === 'cholesky') kernels.solveRows(...row, scratch)
-    else if (solver === 'cg') kernels.improveRows(...row, layout.spread, CG_STEPS, 0, scratch)
-    else kernels.improveRows(...row, layout.spread, EXACT_STEPS, EXACT_ERROR, scratch)
+    else if (solver === 'cg') {
+      row[1] = layout.packed
+      kernels.improveRows(...row, layout.spread, CG_STEPS, 0, scratch)
+    } else kernels.improveRows(...row, layout.spread, EXACT_STEPS, EXACT_ERROR, scratch)
   })
   meet(state.control, layout.threads)
 }
@@ -48,15 +50,16 @@ function rotate(crew: Crew, side: Side): void {
   const { width, threads } = layout
   if (thread === 0) kernels.diagonalize(layout.stripes, layout.rotation, layout.curvature, width, scratch)
   meet(state.control, threads)
-  for (const [factors, rows] of [
-    [side.offsets.factors, side.rows],
-    [side.offsets.otherFactors, side.otherRows],
-  ] as const) {
-    takeChunks(state.control, rows, ROTATE_ROWS, (from, to) => {
-      kernels.rotateRows(factors, layout.rotation, from, to, width, scratch)
-    })
-    meet(state.control, threads)
-  }
+  const { factors, otherFactors } = side.offsets
+  takeChunks(state.control, side.rows, ROTATE_ROWS, (from, to) => {
+    kernels.rotateRows(factors, layout.rotation, from, to, width, scratch)
+  })
+  meet(state.control, threads)
+  takeChunks(state.control, side.otherRows, ROTATE_ROWS, (from, to) => {
+    kernels.rotateRows(otherFactors, layout.rotation, from, to, width, scratch)
+    kernels.pack(layout.packed + from * width * 2, otherFactors + from * width * 4, (to - from) * width * 4)
+  })
+  meet(state.control, threads)
   takeChunks(state.control, STRIPES, 1, (stripe) => {
     const at = layout.squares + stripe * width * 8
     state.squares.fill(0, stripe * width, (stripe + 1) * width)

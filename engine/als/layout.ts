@@ -30,6 +30,8 @@ export interface Layout {
   readonly itemRegularizations: number
   /** STRIPES matrices of float64; the first becomes their sum. */
   readonly stripes: number
+  /** The side that is not solved for, packed to 2 bytes a number (engine/kernels/assembly/_passes.ts). */
+  readonly packed: number
   /** Into the basis in which the weighted Gram matrix is diagonal: width x width, float32. */
   readonly rotation: number
   /** That diagonal, float32. */
@@ -70,6 +72,7 @@ export function layOut(size: Pick<Layout, 'users' | 'items' | 'interactions' | '
     userRegularizations: place(users * 8),
     itemRegularizations: place(items * 8),
     stripes: place(STRIPES * width * width * 8),
+    packed: place(Math.max(users, items) * width * 2),
     rotation: place(width * width * 4),
     curvature: place(width * 4),
     spread: place(width * 4),

@@ -53,6 +53,7 @@ export interface AlsKernels {
     ...options: [...row: RowArguments, spread: number, steps: number, tolerance: number, scratch: number]
   ): void
   diagonalize(gram: number, rotation: number, curvature: number, width: number, scratch: number): void
+  pack(to: number, from: number, bytes: number): void
   rotateRows(rows: number, rotation: number, from: number, to: number, width: number, scratch: number): void
   lossOfRows(...options: RowArguments): number
 }

@@ -10,7 +10,8 @@ const ATTEMPTS: i32 = 4;
  * Rows [from, to) of X by preconditioned conjugate gradients from where they are, in the basis in which W G is diagonal.
  * curvature: that diagonal (k f32); spread: the mean of y_j^2 over all observations (k f32), so that the preconditioner
  * M = curvature + reg + (sum a) spread approximates the diagonal of the row's matrix.
- * tolerance 0: `steps` steps. Above 0: until the error, |r| in the norm of 1/M over |x| in the norm of M, is below it;
+ * tolerance 0: `steps` steps on Y packed (_passes.ts). Above 0: Y is not packed, and steps are taken
+ * until the error, |r| in the norm of 1/M over |x| in the norm of M, is below it;
  * anew from the true residual every `steps` steps, and by Cholesky in f64 where f32 does not get there in ATTEMPTS.
  * scratch: 5 k f32, TABLE_BYTES, then as for solveRow<f64>. Source: Golub & Van Loan, 11.5.
  */
@@ -18,27 +19,31 @@ export function improveRows(X: usize, Y: usize, curvature: usize, pointers: usiz
   regs: usize, from: i32, to: i32, k: usize, alpha: f32, quadraticOffset: f32, linearOffset: f32, spread: usize,
   steps: i32, tolerance: f32, scratch: usize): void {
   const bytes = k * 4, table = scratch + 5 * bytes, rest = table + TABLE_BYTES;
-  const attempts = tolerance > 0 ? ATTEMPTS : 1;
   for (let row = from; row < to; row++) {
     const start = load<i32>(pointers + (<usize>row << 2)), end = load<i32>(pointers + (<usize>row << 2), 4);
     const x = X + <usize>row * bytes, reg = load<f64>(regs + (<usize>row << 3));
     if (start == end) { memory.fill(x, 0, bytes); continue; }
+    if (tolerance == 0) {
+      improve<u16>(x, Y, curvature, indices, strengths, start, end, <f32>reg, k, alpha, quadraticOffset, linearOffset,
+        spread, steps, 0, scratch, table);
+      continue;
+    }
     let done = false;
-    for (let attempt = 0; attempt < attempts && !done; attempt++) {
-      done = improve(x, Y, curvature, indices, strengths, start, end, <f32>reg, k, alpha, quadraticOffset, linearOffset,
+    for (let attempt = 0; attempt < ATTEMPTS && !done; attempt++) {
+      done = improve<f32>(x, Y, curvature, indices, strengths, start, end, <f32>reg, k, alpha, quadraticOffset, linearOffset,
         spread, steps, tolerance, scratch, table);
     }
-    if (tolerance > 0 && !done) {
+    if (!done) {
       solveRow<f64>(x, Y, curvature, indices, strengths, start, end, reg, k, alpha, quadraticOffset, linearOffset, rest);
     }
   }
 }
 
 /** One row; whether its error was below the tolerance before a step was taken. */
-function improve(x: usize, Y: usize, curvature: usize, indices: usize, strengths: usize, start: i32, end: i32, reg: f32,
+function improve<T>(x: usize, Y: usize, curvature: usize, indices: usize, strengths: usize, start: i32, end: i32, reg: f32,
   k: usize, alpha: f32, quadraticOffset: f32, linearOffset: f32, spread: usize, steps: i32, tolerance: f32,
   scratch: usize, table: usize): bool {
-  const bytes = k * 4, block = blockRows(bytes), fits = end - start <= block;
+  const bytes = k * 4, vector = k * sizeof<T>(), block = blockRows(vector), fits = end - start <= block;
   const r = scratch, p = r + bytes, ap = p + bytes, diagonal = ap + bytes, inverse = diagonal + bytes;
   const zero = f32x4.splat(0), shift = f32x4.splat(reg);
   for (let o: usize = 0; o < bytes; o += 16) {
@@ -49,9 +54,9 @@ function improve(x: usize, Y: usize, curvature: usize, indices: usize, strengths
   let total: f32 = 0;
   for (let at = start; at < end; at += block) {
     const count = min(block, end - at);
-    total += tabulate(table, Y, indices, strengths, at, count, bytes, alpha, quadraticOffset, linearOffset);
-    weigh(table, x, count, bytes, true);
-    gatherWeighted(r, table, count, bytes);
+    total += tabulate(table, Y, indices, strengths, at, count, vector, alpha, quadraticOffset, linearOffset);
+    weigh<T>(table, x, count, bytes, true);
+    gatherWeighted<T>(r, table, count, bytes);
   }
   const weight = f32x4.splat(max<f32>(total, 0));
   let sum = zero, size = zero;
@@ -71,9 +76,9 @@ function improve(x: usize, Y: usize, curvature: usize, indices: usize, strengths
     for (let o: usize = 0; o < bytes; o += 16) v128.store(ap + o, f32x4.mul(v128.load(diagonal + o), v128.load(p + o)));
     for (let at = start; at < end; at += block) {
       const count = min(block, end - at);
-      if (!fits) tabulate(table, Y, indices, strengths, at, count, bytes, alpha, quadraticOffset, linearOffset);
-      weigh(table, p, count, bytes, false);
-      gatherWeighted(ap, table, count, bytes);
+      if (!fits) tabulate(table, Y, indices, strengths, at, count, vector, alpha, quadraticOffset, linearOffset);
+      weigh<T>(table, p, count, bytes, false);
+      gatherWeighted<T>(ap, table, count, bytes);
     }
     const bend = dot<f32>(p, ap, bytes);
     if (!(bend > 0)) return false;

@@ -1,6 +1,34 @@
 // Passes over the observations of one row: out += sum w_i y_i with w_i from y_i . p, a block of observations at a time, so
 // that a block's vectors are read from far away once and then come from the nearest cache.
+//
+// T is f32, or u16 for vectors packed as bfloat16 (the upper half of a float32, rounded): 16 bytes hold eight numbers, the
+// first four in the lower halves of four words, the other four in the upper halves. Half the bytes make half the traffic,
+// and shifting or masking a word gives float32 again. Training reads packed vectors (its error is far below that of a few
+// gradient steps), exact solutions do not.
 import { madd } from './_vector';
+
+/** Packs rows of `bytes` bytes of float32 that follow each other, to half as many bytes. */
+export function pack(to: usize, from: usize, bytes: usize): void {
+  const half = i32x4.splat(0x8000), upper = i32x4.splat(0xffff0000);
+  for (let o: usize = 0; o < bytes; o += 32) {
+    const first = i32x4.add(v128.load(from + o), half), second = i32x4.add(v128.load(from + o, 16), half);
+    v128.store(to + (o >> 1), v128.or(i32x4.shr_u(first, 16), v128.and(second, upper)));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function first<T>(y: usize): v128 {
+  if (sizeof<T>() == 2) return i32x4.shl(v128.load(y), 16);
+  return v128.load(y);
+}
+
+// @ts-ignore: decorator
+@inline
+function second<T>(y: usize): v128 {
+  if (sizeof<T>() == 2) return v128.and(v128.load(y), i32x4.splat(0xffff0000));
+  return v128.load(y, 16);
+}
 
 /** Observations of a block: their vectors fill at most 16 KiB. At least 8, a multiple of 8. */
 // @ts-ignore: decorator
@@ -28,7 +56,7 @@ function sumFour(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(i64x2.shuffle(ab, cd, 0, 2), i64x2.shuffle(ab, cd, 1, 3));
 }
 
-/** Fills the table with observations [from, from + count); the rest up to a multiple of 8 repeats the first at weight 0. Returns sum of a. */
+/** Fills the table with observations (vectors of `bytes` bytes, packed or not) [from, from + count); the rest up to a multiple of 8 repeats the first at weight 0. Returns sum of a. */
 export function tabulate(table: usize, Y: usize, indices: usize, strengths: usize, from: i32, count: i32, bytes: usize,
   alpha: f32, quadraticOffset: f32, linearOffset: f32): f32 {
   let sum: f32 = 0;
@@ -52,23 +80,25 @@ export function tabulate(table: usize, Y: usize, indices: usize, strengths: usiz
   return sum;
 }
 
-/** Products of the table's `count` vectors with p, eight at a time, turned into weights: a (y.p), or b - a (y.p). */
-export function weigh(table: usize, p: usize, count: i32, bytes: usize, residual: bool): void {
+/** Products of the table's `count` vectors with p, eight at a time, turned into weights: a (y.p), or b - a (y.p). bytes: of p. */
+export function weigh<T>(table: usize, p: usize, count: i32, bytes: usize, residual: bool): void {
+  const step: usize = 8 * sizeof<T>();
   for (let i: i32 = 0; i < count; i += 8) {
     const at = table + (<usize>i << 2);
-    const y0 = <usize>load<u32>(at), y1 = <usize>load<u32>(at, 4), y2 = <usize>load<u32>(at, 8), y3 = <usize>load<u32>(at, 12);
-    const y4 = <usize>load<u32>(at, 16), y5 = <usize>load<u32>(at, 20), y6 = <usize>load<u32>(at, 24), y7 = <usize>load<u32>(at, 28);
+    let y0 = <usize>load<u32>(at), y1 = <usize>load<u32>(at, 4), y2 = <usize>load<u32>(at, 8), y3 = <usize>load<u32>(at, 12);
+    let y4 = <usize>load<u32>(at, 16), y5 = <usize>load<u32>(at, 20), y6 = <usize>load<u32>(at, 24), y7 = <usize>load<u32>(at, 28);
     let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
-    for (let o: usize = 0; o < bytes; o += 32) {
-      const u = v128.load(p + o), v = v128.load(p + o, 16);
-      s0 = madd<f32>(v, v128.load(y0 + o, 16), madd<f32>(u, v128.load(y0 + o), s0));
-      s1 = madd<f32>(v, v128.load(y1 + o, 16), madd<f32>(u, v128.load(y1 + o), s1));
-      s2 = madd<f32>(v, v128.load(y2 + o, 16), madd<f32>(u, v128.load(y2 + o), s2));
-      s3 = madd<f32>(v, v128.load(y3 + o, 16), madd<f32>(u, v128.load(y3 + o), s3));
-      s4 = madd<f32>(v, v128.load(y4 + o, 16), madd<f32>(u, v128.load(y4 + o), s4));
-      s5 = madd<f32>(v, v128.load(y5 + o, 16), madd<f32>(u, v128.load(y5 + o), s5));
-      s6 = madd<f32>(v, v128.load(y6 + o, 16), madd<f32>(u, v128.load(y6 + o), s6));
-      s7 = madd<f32>(v, v128.load(y7 + o, 16), madd<f32>(u, v128.load(y7 + o), s7));
+    const end = p + bytes;
+    for (let o = p; o < end; o += 32) {
+      const u = v128.load(o), v = v128.load(o, 16);
+      s0 = madd<f32>(v, second<T>(y0), madd<f32>(u, first<T>(y0), s0)); y0 += step;
+      s1 = madd<f32>(v, second<T>(y1), madd<f32>(u, first<T>(y1), s1)); y1 += step;
+      s2 = madd<f32>(v, second<T>(y2), madd<f32>(u, first<T>(y2), s2)); y2 += step;
+      s3 = madd<f32>(v, second<T>(y3), madd<f32>(u, first<T>(y3), s3)); y3 += step;
+      s4 = madd<f32>(v, second<T>(y4), madd<f32>(u, first<T>(y4), s4)); y4 += step;
+      s5 = madd<f32>(v, second<T>(y5), madd<f32>(u, first<T>(y5), s5)); y5 += step;
+      s6 = madd<f32>(v, second<T>(y6), madd<f32>(u, first<T>(y6), s6)); y6 += step;
+      s7 = madd<f32>(v, second<T>(y7), madd<f32>(u, first<T>(y7), s7)); y7 += step;
     }
     let low = f32x4.mul(v128.load(at + QUADRATIC), sumFour(s0, s1, s2, s3));
     let high = f32x4.mul(v128.load(at + QUADRATIC, 16), sumFour(s4, s5, s6, s7));
@@ -81,31 +111,31 @@ export function weigh(table: usize, p: usize, count: i32, bytes: usize, residual
   }
 }
 
-/** out += sum over the table of weight times vector; 16 numbers of out at a time stay in registers, two vectors at once. */
-export function gatherWeighted(out: usize, table: usize, count: i32, bytes: usize): void {
-  const end = table + (<usize>count << 2);
-  let o: usize = 0;
-  for (; o + 128 <= bytes; o += 128) {
+/** out += sum over the table of weight times vector; 32 numbers of out at a time stay in registers. bytes: of out. */
+export function gatherWeighted<T>(out: usize, table: usize, count: i32, bytes: usize): void {
+  const step: usize = 8 * sizeof<T>(), end = table + (<usize>count << 2);
+  let o: usize = 0, from: usize = 0;
+  for (; o + 128 <= bytes; o += 128, from += 4 * step) {
     const at = out + o;
     let s0 = v128.load(at), s1 = v128.load(at, 16), s2 = v128.load(at, 32), s3 = v128.load(at, 48);
     let s4 = v128.load(at, 64), s5 = v128.load(at, 80), s6 = v128.load(at, 96), s7 = v128.load(at, 112);
     for (let t = table; t < end; t += 4) {
-      const y = <usize>load<u32>(t) + o, w = v128.load_splat<f32>(t + PRODUCTS);
-      s0 = madd<f32>(w, v128.load(y), s0); s1 = madd<f32>(w, v128.load(y, 16), s1);
-      s2 = madd<f32>(w, v128.load(y, 32), s2); s3 = madd<f32>(w, v128.load(y, 48), s3);
-      s4 = madd<f32>(w, v128.load(y, 64), s4); s5 = madd<f32>(w, v128.load(y, 80), s5);
-      s6 = madd<f32>(w, v128.load(y, 96), s6); s7 = madd<f32>(w, v128.load(y, 112), s7);
+      const y = <usize>load<u32>(t) + from, w = v128.load_splat<f32>(t + PRODUCTS);
+      s0 = madd<f32>(w, first<T>(y), s0); s1 = madd<f32>(w, second<T>(y), s1);
+      s2 = madd<f32>(w, first<T>(y + step), s2); s3 = madd<f32>(w, second<T>(y + step), s3);
+      s4 = madd<f32>(w, first<T>(y + 2 * step), s4); s5 = madd<f32>(w, second<T>(y + 2 * step), s5);
+      s6 = madd<f32>(w, first<T>(y + 3 * step), s6); s7 = madd<f32>(w, second<T>(y + 3 * step), s7);
     }
     v128.store(at, s0); v128.store(at, s1, 16); v128.store(at, s2, 32); v128.store(at, s3, 48);
     v128.store(at, s4, 64); v128.store(at, s5, 80); v128.store(at, s6, 96); v128.store(at, s7, 112);
   }
-  if (o < bytes) {
+  for (; o < bytes; o += 64, from += 2 * step) {
     const at = out + o;
     let s0 = v128.load(at), s1 = v128.load(at, 16), s2 = v128.load(at, 32), s3 = v128.load(at, 48);
     for (let t = table; t < end; t += 4) {
-      const y = <usize>load<u32>(t) + o, w = v128.load_splat<f32>(t + PRODUCTS);
-      s0 = madd<f32>(w, v128.load(y), s0); s1 = madd<f32>(w, v128.load(y, 16), s1);
-      s2 = madd<f32>(w, v128.load(y, 32), s2); s3 = madd<f32>(w, v128.load(y, 48), s3);
+      const y = <usize>load<u32>(t) + from, w = v128.load_splat<f32>(t + PRODUCTS);
+      s0 = madd<f32>(w, first<T>(y), s0); s1 = madd<f32>(w, second<T>(y), s1);
+      s2 = madd<f32>(w, first<T>(y + step), s2); s3 = madd<f32>(w, second<T>(y + step), s3);
     }
     v128.store(at, s0); v128.store(at, s1, 16); v128.store(at, s2, 32); v128.store(at, s3, 48);
   }

@@ -8,6 +8,7 @@ import { dot, madd } from './_vector';
 import { linear, observed, quadratic } from './_weights';
 export { observe, solve, solveRows } from './_exact';
 export { improveRows } from './_gradients';
+export { pack } from './_passes';
 export { diagonalize, rotateRows } from './_rotate';
 
 /** G (f64, k x k, upper triangle) += Y'Y over rows [from, to), summed in f32 over `block` (f32, k x k) for 64 rows at a time. */
