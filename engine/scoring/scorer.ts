@@ -46,7 +46,7 @@ export function createScorer(model: Model): Scorer {
       const query: TopQuery = {
         ...options,
         vector: normalizeRows(vectors.vectorOf(item), width),
-        exclude: Int32Array.of(item, ...(options.exclude ?? [])),
+        exclude: withItem(options.exclude, item),
       }
       checkQuery(query, width, vectors.itemIds.length)
       return vectors.topByCosine(query)
@@ -69,6 +69,12 @@ export function createScorer(model: Model): Scorer {
     },
   }
   return scorer
+}
+
+function withItem(exclude: Int32Array | undefined, item: number): Int32Array {
+  const extended = new Int32Array((exclude?.length ?? 0) + 1).fill(item)
+  if (exclude !== undefined) extended.set(exclude)
+  return extended
 }
 
 /** A copy in the order of the ids, so that ties among supplement items go by index. */

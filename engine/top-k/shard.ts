@@ -1,3 +1,4 @@
+import { MillraceError } from '../../schemas/errors.ts'
 import { instantiateTopKKernels } from '../kernels/top-k-kernels.ts'
 import type { TopQuery, TopResult } from '../scoring/port.ts'
 import { layOutShard, planOf, SCORE_BATCH } from './layout.ts'
@@ -14,8 +15,7 @@ export interface Shard {
 export function createShard(factors: Float32Array, width: number): Shard {
   const items = factors.length / width
   const layout = layOutShard(items, width)
-  const pages = Math.ceil(layout.end / 65_536)
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+  const memory = allocate(layout.end, items, width)
   const kernels = instantiateTopKKernels(memory)
   const ints = (offset: number, length: number): Int32Array => new Int32Array(memory.buffer, offset, length)
   const floats = (offset: number, length: number): Float32Array => new Float32Array(memory.buffer, offset, length)
@@ -61,6 +61,16 @@ export function createShard(factors: Float32Array, width: number): Shard {
       }
       return scores
     },
+  }
+}
+
+function allocate(bytes: number, items: number, width: number): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / 65_536)
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+  } catch (cause) {
+    const message = `an index of ${items} items of ${width} factors needs ${bytes} bytes, which this machine does not give`
+    throw new MillraceError('TOO_LARGE_FOR_MEMORY', message, { cause })
   }
 }
 

@@ -21,8 +21,8 @@ export interface TopKIndex {
 }
 
 /**
- * Copies `factors` (items x width, row-major, magnitudes up to FACTOR_MAX), about 5 * width + 11 bytes an item outside
- * the JavaScript heap and 4 inside. What does not fit one memory of `shardBytesMax` is split into several.
+ * Copies `factors` (items x width, row-major, magnitudes up to FACTOR_MAX): about 5 * width + 11 bytes an item, the width
+ * rounded up to 4, in memories of at most `shardBytesMax` each. Throws TOO_LARGE_FOR_MEMORY when the machine refuses one.
  */
 export function createTopKIndex(factors: Float32Array, width: number, shardBytesMax = SHARD_BYTES_MAX): TopKIndex {
   const items = factors.length / width
