@@ -2,7 +2,10 @@ import { type Static, Type } from 'typebox'
 
 export const PRESETS = ['ials', 'hkv', 'implicit'] as const
 
-/** Hyper-parameters a caller may set; what is absent is chosen on a validation slice or takes its default. */
+/**
+ * Hyper-parameters a caller may set; what is absent is chosen on a validation slice or takes its default. The half-life is
+ * not among them: stored histories are kept with the setting HALF_LIFE_DAYS, and a model must see them the same way.
+ */
 export const TrainingParameters = Type.Object(
   {
     preset: Type.Optional(Type.Union([Type.Literal('ials'), Type.Literal('hkv'), Type.Literal('implicit')])),
@@ -12,7 +15,6 @@ export const TrainingParameters = Type.Object(
     alpha0: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1e3 })),
     regularization: Type.Optional(Type.Number({ minimum: 0, maximum: 1e6 })),
     nu: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-    halfLifeDays: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 36_500 })),
     solver: Type.Optional(Type.Union([Type.Literal('cg'), Type.Literal('cholesky')])),
     seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 4_294_967_295 })),
   },

@@ -80,7 +80,7 @@ function sourceOf({ columns, weights, valueScaledTypes, halfLifeDays, parameters
   const rules = {
     weights,
     valueScaledTypes,
-    halfLifeDays: parameters.halfLifeDays ?? halfLifeDays,
+    halfLifeDays: halfLifeDays,
   }
   return { columns, order: orderItems(columns.items), rules, seed: BOOTSTRAP_SEED }
 }

@@ -63,7 +63,7 @@ export function defaultRecipe(parameters: TrainingParameters, halfLifeDays: numb
           : defaults.regularization,
       ),
     nu,
-    halfLifeDays: parameters.halfLifeDays ?? halfLifeDays,
+    halfLifeDays: halfLifeDays,
     solver: parameters.solver ?? 'cg',
     seed: parameters.seed ?? SEED,
   }

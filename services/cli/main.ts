@@ -102,7 +102,6 @@ program
   .option('--alpha0 <x>', 'weight of what was not observed', number)
   .option('--regularization <x>', 'lambda', number)
   .option('--nu <x>', 'frequency scaling of the regularisation, 0 to 1', number)
-  .option('--half-life-days <x>', 'half-life of an event', number)
   .option('--seed <n>', 'seed of the initial factors', number)
   .option('--json', 'print the finished run as JSON')
   .action(({ json, ...parameters }: { json?: boolean }) =>
