@@ -49,7 +49,7 @@ export function ModelsPanel({ models }: { readonly models: Models }) {
 }
 
 const SCORES = [
-  { name: 'ndcg_at_10', label: 'this model', color: '--water' },
+  { name: 'ndcg_at_10', label: 'NDCG@10', color: '--water' },
   { name: 'item_knn_ndcg_at_10', label: 'item-kNN', color: '--plum' },
   { name: 'popularity_ndcg_at_10', label: 'popularity', color: '--ember' },
 ] as const
@@ -113,7 +113,7 @@ function RefusedCard({ run }: { readonly run: RunRow }) {
 
 function Scores({ metrics, scale }: { readonly metrics: Readonly<Record<string, number>>; readonly scale: number }) {
   return (
-    <dl class="scores" aria-label="NDCG at 10">
+    <dl class="scores" title="NDCG@10 on the held-out last tenth of time, over the whole catalogue">
       {SCORES.map(({ name, label, color }) => (
         <div key={name} style={`--key:var(${color});--share:${Math.max(0, metrics[name] ?? 0) / scale}`}>
           <dt>{label}</dt>
