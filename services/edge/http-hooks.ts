@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { EdgeMetrics } from './metrics.ts'
 import { sendProblem } from './problem.ts'
@@ -5,11 +6,19 @@ import { sendProblem } from './problem.ts'
 /** Health and metrics are answered however busy the edge is. */
 const ALWAYS_ANSWERED = new Set(['/livez', '/readyz', '/metrics'])
 
+const DRAIN_CHECK_MS = 50
+
 /** Bounds the requests in progress and observes every answer. */
 export function addHttpHooks(app: FastifyInstance, metrics: EdgeMetrics, requestsInFlightMax: number): void {
   let inFlight = 0
+  metrics.observeInFlight(() => inFlight)
+  // Not in onResponse, which does not run for a client that has left.
+  const release = () => {
+    inFlight--
+  }
   app.addHook('onRequest', (request, reply, done) => {
     inFlight++
+    reply.raw.once('close', release)
     if (inFlight > requestsInFlightMax && !ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
       sendProblem(
         request,
@@ -21,11 +30,26 @@ export function addHttpHooks(app: FastifyInstance, metrics: EdgeMetrics, request
     }
     done()
   })
+  app.addHook('preClose', (done) => {
+    closeConnectionsOnceIdle(app.server, () => inFlight === 0)
+    done()
+  })
   app.addHook('onResponse', (request, reply, done) => {
-    inFlight--
     const route = request.routeOptions.url ?? 'unknown'
     metrics.requests.inc({ method: request.method, route, status: reply.statusCode })
     metrics.requestDuration.observe({ method: request.method, route }, reply.elapsedTime / 1_000)
     done()
   })
+}
+
+/**
+ * Node waits for connections that were opened and never used, for as long as their clients keep them: they are closed as
+ * soon as no request is in progress.
+ */
+function closeConnectionsOnceIdle(server: Server, idle: () => boolean): void {
+  if (!server.listening) return
+  const timer = setInterval(() => {
+    if (idle()) server.closeAllConnections()
+  }, DRAIN_CHECK_MS)
+  server.once('close', () => clearInterval(timer))
 }

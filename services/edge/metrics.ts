@@ -11,6 +11,8 @@ export interface EdgeMetrics {
   readonly requests: Counter<'method' | 'route' | 'status'>
   readonly requestDuration: Histogram<'method' | 'route'>
   readonly listsNotStored: Counter
+  /** Shows the requests in progress as a gauge. */
+  observeInFlight(current: () => number): void
 }
 
 /** The edge's metrics by the names of DESIGN section 8. Never a user id as a label. */
@@ -41,6 +43,15 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
       help: 'Time from a request to its answer',
       labelNames: ['method', 'route'],
     }),
+    observeInFlight(current) {
+      new Gauge({
+        ...{ name: 'http_requests_in_progress', registers },
+        help: 'Requests that have not been answered yet',
+        collect() {
+          this.set(current())
+        },
+      })
+    },
     listsNotStored: new Counter({
       ...{ name: 'recommendation_lists_not_stored_total', registers },
       help: 'Computed lists that could not be cached',

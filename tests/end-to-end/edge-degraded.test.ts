@@ -1,5 +1,8 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { encodeToken } from '../../services/edge/token.ts'
+import { call } from '../support/api.ts'
 import { groupedModel, openEdge } from '../support/edge-harness.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -75,19 +78,36 @@ test('clients that leave before their answer give their places back', async () =
   const url = await edge.app.listen({ port: 0, host: '127.0.0.1' })
   for (let round = 0; round < 3; round++) {
     const leaving = new AbortController()
-    const path = `${url}/api/v1/recommendations/user/ann?after=${token}&wait=400`
+    const path = `${url}/api/v1/recommendations/user/ann?after=${token}&wait=2000`
     const left = [1, 2].map(() => fetch(path, { signal: leaving.signal }).catch((error: Error) => error.name))
     await eventually(
-      () => fetch(`${url}/api/v1/recommendations/user/ann`),
+      () => call(url, 'GET', '/api/v1/recommendations/user/ann'),
       ({ status }) => status === 503,
     )
     leaving.abort()
     expect(await Promise.all(left)).toEqual(['AbortError', 'AbortError'])
     await eventually(
-      () => fetch(`${url}/api/v1/recommendations/user/ann`),
+      () => call(url, 'GET', '/api/v1/recommendations/user/ann'),
       ({ status }) => status === 200,
     )
   }
+})
+
+test('closing lets requests in progress finish, then closes connections that nobody uses', async () => {
+  await using edge = await openEdge({ consumers: false })
+  const { token } = (await edge.call('POST', '/api/v1/events', event)).body
+  const url = await edge.app.listen({ port: 0, host: '127.0.0.1' })
+  const unused = connect(Number(new URL(url).port), '127.0.0.1')
+  await once(unused, 'connect')
+  const slow = call(url, 'GET', `/api/v1/recommendations/user/ann?after=${token}&wait=500`)
+  await eventually(
+    async () => (await call<string>(url, 'GET', '/metrics')).body,
+    (text) => text.includes('http_requests_in_progress 2'),
+  )
+  const started = Date.now()
+  await edge.app.close()
+  expect((await slow).status).toBe(200)
+  expect(Date.now() - started).toBeLessThan(5_000)
 })
 
 async function eventuallyPopular(edge: Awaited<ReturnType<typeof openEdge>>): Promise<void> {
