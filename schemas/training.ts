@@ -23,18 +23,14 @@ export const TrainingParameters = Type.Object(
 export type TrainingParameters = Static<typeof TrainingParameters>
 
 /** The complete recipe of a model: every hyper-parameter settled. Refits and comparisons use nothing else. */
-export interface Recipe {
-  readonly preset: (typeof PRESETS)[number]
-  readonly factors: number
-  readonly iterations: number
-  readonly alpha: number
-  readonly alpha0: number
-  readonly regularization: number
-  readonly nu: number
-  readonly halfLifeDays: number
-  readonly solver: 'cg' | 'cholesky'
-  readonly seed: number
-}
+export const Recipe = Type.Object(
+  {
+    ...Type.Required(TrainingParameters).properties,
+    halfLifeDays: Type.Number({ exclusiveMinimum: 0, maximum: 36_500 }),
+  },
+  { additionalProperties: false },
+)
+export type Recipe = Readonly<Static<typeof Recipe>>
 
 /** The gate's decision with every reason, readable by an operator. */
 export interface GateVerdict {

@@ -76,7 +76,7 @@ interface Scored {
   readonly itemKnn: Evaluation
 }
 
-function sourceOf({ columns, weights, valueScaledTypes, halfLifeDays, parameters }: LearnRequest): ContestSource {
+function sourceOf({ columns, weights, valueScaledTypes, halfLifeDays }: LearnRequest): ContestSource {
   const rules = {
     weights,
     valueScaledTypes,
