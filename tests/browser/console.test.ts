@@ -20,7 +20,10 @@ afterAll(async () => {
 
 test('three clicks of a new visitor change the list within the second, and the charts move', async () => {
   const { page, problems } = await openPage({ width: 1440, height: 1000 })
-  await page.locator('.model.is-champion').waitFor({ timeout: MODEL_WAIT_MS })
+  const champion = page.locator('.model.is-champion')
+  await champion.waitFor({ timeout: MODEL_WAIT_MS }).catch((cause: unknown) => {
+    throw new Error(`no champion on the page; Millrace printed:\n${millrace.output()}`, { cause })
+  })
   await page.getByRole('button', { name: 'Become a visitor' }).click()
   await page.getByTestId('visitor').waitFor()
   await page.locator('.pick[data-row]').first().waitFor()
