@@ -51,7 +51,7 @@ export function createPopularity(
   const { logger, now } = context
   const weights = Object.fromEntries(Object.entries(context.eventWeights.weights).filter(([, weight]) => weight > 0))
   const halfLifeMs = context.settings.HALF_LIFE_DAYS * DAY_MS
-  const windows = new Map<PopularityWindow, { readonly at: number; readonly items: readonly PopularItem[] }>()
+  const windows = new Map<PopularityWindow, { readonly at: number; readonly items: Promise<readonly PopularItem[]> }>()
   let answer: { readonly at: number; readonly items: readonly PopularItem[] } | null = null
   let saved: readonly PopularItem[] = []
   let index: CategoryIndex | null = null
@@ -88,12 +88,16 @@ export function createPopularity(
       return index.byCategory.get(category) ?? []
     },
     saved: () => saved,
-    async within(window, signal) {
+    within(window, signal) {
       const kept = windows.get(window)
       if (kept && now() - kept.at < REFRESH_MS) return kept.items
-      const items = await ask(WINDOWS_MS[window], signal)
-      windows.set(window, { at: now(), items })
-      return items
+      // The promise is kept, so that many requests at once ask once.
+      const asked = { at: now(), items: ask(WINDOWS_MS[window], signal) }
+      windows.set(window, asked)
+      asked.items.catch(() => {
+        if (windows.get(window) === asked) windows.delete(window)
+      })
+      return asked.items
     },
     refresh,
     async run(signal) {

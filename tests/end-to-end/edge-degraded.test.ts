@@ -36,6 +36,10 @@ test('without user state lists go on, degraded and saying so; without the event 
   expect(last).toMatchObject({ degraded: true, sources: ['static'] })
   expect(last.skipped.popular).toBe('store_unavailable')
   expect(last.items[0].itemId).toBe('item-1')
+  for (const window of ['all', '7d']) {
+    const popular = (await edge.call('GET', `/api/v1/recommendations/popular?window=${window}`)).body
+    expect(popular).toMatchObject({ degraded: true, sources: ['static'], items: [{ itemId: 'item-1' }] })
+  }
   const status = (await edge.call('GET', '/api/v1/monitoring/status')).body
   expect(status).toMatchObject({ log: { interactions: 1 }, eventStore: null, userState: null })
   expect((await edge.call('GET', '/readyz')).status).toBe(200)

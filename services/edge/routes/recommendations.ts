@@ -1,6 +1,8 @@
 import { type Static, Type } from 'typebox'
 import { fillFromLadder, SOURCES, type Source } from '../../../engine/ranking/ladder.ts'
+import { isMillraceError } from '../../../schemas/errors.ts'
 import { Id } from '../../../schemas/identifiers.ts'
+import type { PopularItem } from '../../../stores/event-store/port.ts'
 import { type PopularityWindow, WINDOWS_MS } from '../../runtime/popularity.ts'
 import { popularOffer } from '../fallbacks.ts'
 import { composeList, cutList } from '../list-body.ts'
@@ -102,6 +104,16 @@ export function recommendationRoutes(app: EdgeApp, services: EdgeServices, signa
 }
 
 function popularRoute(app: EdgeApp, { catalogue, popularity }: EdgeServices, signal: AbortSignal): void {
+  /** null where the event store does not answer. */
+  async function within(window: PopularityWindow): Promise<readonly PopularItem[] | null> {
+    try {
+      return await popularity.within(window, signal)
+    } catch (error) {
+      if (isMillraceError(error, 'STORE_UNAVAILABLE')) return null
+      throw error
+    }
+  }
+
   app.get(
     '/recommendations/popular',
     {
@@ -115,8 +127,7 @@ function popularRoute(app: EdgeApp, { catalogue, popularity }: EdgeServices, sig
     },
     async (request, reply) => {
       const { limit = 10, category, window = 'all', include } = request.query
-      const items =
-        window === 'all' ? popularity.current() : await popularity.within(window as PopularityWindow, signal)
+      const items = window === 'all' ? popularity.current() : await within(window as PopularityWindow)
       const only = category === undefined ? null : catalogue.members(category)
       const saved = { ...popularOffer(popularity.saved()), source: 'static' as const }
       const ranking = fillFromLadder([popularOffer(items), saved], {
