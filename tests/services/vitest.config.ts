@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+/** The contract suites and fault cases on real servers; a server that cannot be reached or started fails the run. */
+export default defineConfig({
+  test: {
+    include: ['tests/services/**/*.test.ts'],
+    globalSetup: ['tests/services/global-setup.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
+    fileParallelism: false,
+  },
+})
