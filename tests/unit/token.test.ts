@@ -51,7 +51,17 @@ test('a damaged token is refused: every single changed, dropped or added charact
     damaged[byte] = (damaged[byte] as number) ^ 1
     expect(refusalOf(damaged.toString('base64url'))).toMatch(/malformed/)
   }
-  for (const text of ['', 'x', token.slice(2), `AAAA${token}`, `${token}!`, ` ${token}`, 'null', '%00', token.repeat(2)]) {
+  for (const text of [
+    '',
+    'x',
+    token.slice(2),
+    `AAAA${token}`,
+    `${token}!`,
+    ` ${token}`,
+    'null',
+    '%00',
+    token.repeat(2),
+  ]) {
     expect(refusalOf(text)).toMatch(/malformed/)
   }
 })
