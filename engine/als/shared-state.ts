@@ -13,6 +13,7 @@ export interface SharedState {
   readonly userRegularizations: Float64Array
   readonly itemRegularizations: Float64Array
   readonly stripes: Float64Array
+  readonly curvature: Float32Array
   readonly spread: Float32Array
   readonly squares: Float64Array
   readonly losses: Float64Array
@@ -44,6 +45,7 @@ export function viewState(memory: WebAssembly.Memory, layout: Layout): SharedSta
     userRegularizations: doubles(layout.userRegularizations, users),
     itemRegularizations: doubles(layout.itemRegularizations, items),
     stripes: doubles(layout.stripes, STRIPES * width * width),
+    curvature: floats(layout.curvature, width),
     spread: floats(layout.spread, width),
     squares: doubles(layout.squares, STRIPES * width),
     losses: doubles(layout.losses, (layout.control - layout.losses) / 8),

@@ -50,7 +50,7 @@ export interface AlsKernels {
   solve(matrix: number, rightSide: number, inverse: number, width: number, regularization: number): void
   solveRows(...options: [...row: RowArguments, scratch: number]): void
   improveRows(
-    ...options: [...row: RowArguments, spread: number, steps: number, tolerance: number, scratch: number]
+    ...options: [...row: RowArguments, spread: number, steps: number, tolerance: number, far: number, scratch: number]
   ): void
   diagonalize(gram: number, rotation: number, curvature: number, width: number, scratch: number): void
   pack(to: number, from: number, bytes: number): void

@@ -13,11 +13,11 @@ const ATTEMPTS: i32 = 4;
  * tolerance 0: `steps` steps on Y packed (_passes.ts). Above 0: Y is not packed, and steps are taken
  * until the error, |r| in the norm of 1/M over |x| in the norm of M, is below it;
  * anew from the true residual every `steps` steps, and by Cholesky in f64 where f32 does not get there in ATTEMPTS.
- * scratch: 5 k f32, TABLE_BYTES, then as for solveRow<f64>. Source: Golub & Van Loan, 11.5.
+ * far: Y is larger than the caches, so vectors are fetched ahead. scratch: 5 k f32, TABLE_BYTES, then as for solveRow<f64>. Source: Golub & Van Loan, 11.5.
  */
 export function improveRows(X: usize, Y: usize, curvature: usize, pointers: usize, indices: usize, strengths: usize,
   regs: usize, from: i32, to: i32, k: usize, alpha: f32, quadraticOffset: f32, linearOffset: f32, spread: usize,
-  steps: i32, tolerance: f32, scratch: usize): void {
+  steps: i32, tolerance: f32, far: bool, scratch: usize): void {
   const bytes = k * 4, table = scratch + 5 * bytes, rest = table + TABLE_BYTES;
   for (let row = from; row < to; row++) {
     const start = load<i32>(pointers + (<usize>row << 2)), end = load<i32>(pointers + (<usize>row << 2), 4);
@@ -25,13 +25,13 @@ export function improveRows(X: usize, Y: usize, curvature: usize, pointers: usiz
     if (start == end) { memory.fill(x, 0, bytes); continue; }
     if (tolerance == 0) {
       improve<u16>(x, Y, curvature, indices, strengths, start, end, <f32>reg, k, alpha, quadraticOffset, linearOffset,
-        spread, steps, 0, scratch, table);
+        spread, steps, 0, far, scratch, table);
       continue;
     }
     let done = false;
     for (let attempt = 0; attempt < ATTEMPTS && !done; attempt++) {
       done = improve<f32>(x, Y, curvature, indices, strengths, start, end, <f32>reg, k, alpha, quadraticOffset, linearOffset,
-        spread, steps, tolerance, scratch, table);
+        spread, steps, tolerance, far, scratch, table);
     }
     if (!done) {
       solveRow<f64>(x, Y, curvature, indices, strengths, start, end, reg, k, alpha, quadraticOffset, linearOffset, rest);
@@ -42,7 +42,7 @@ export function improveRows(X: usize, Y: usize, curvature: usize, pointers: usiz
 /** One row; whether its error was below the tolerance before a step was taken. */
 function improve<T>(x: usize, Y: usize, curvature: usize, indices: usize, strengths: usize, start: i32, end: i32, reg: f32,
   k: usize, alpha: f32, quadraticOffset: f32, linearOffset: f32, spread: usize, steps: i32, tolerance: f32,
-  scratch: usize, table: usize): bool {
+  far: bool, scratch: usize, table: usize): bool {
   const bytes = k * 4, vector = k * sizeof<T>(), block = blockRows(vector), fits = end - start <= block;
   const r = scratch, p = r + bytes, ap = p + bytes, diagonal = ap + bytes, inverse = diagonal + bytes;
   const zero = f32x4.splat(0), shift = f32x4.splat(reg);
@@ -55,7 +55,7 @@ function improve<T>(x: usize, Y: usize, curvature: usize, indices: usize, streng
   for (let at = start; at < end; at += block) {
     const count = min(block, end - at);
     total += tabulate(table, Y, indices, strengths, at, count, vector, alpha, quadraticOffset, linearOffset);
-    weigh<T>(table, x, count, bytes, true);
+    weigh<T>(table, x, count, bytes, true, far);
     gatherWeighted<T>(r, table, count, bytes);
   }
   const weight = f32x4.splat(max<f32>(total, 0));
@@ -77,7 +77,7 @@ function improve<T>(x: usize, Y: usize, curvature: usize, indices: usize, streng
     for (let at = start; at < end; at += block) {
       const count = min(block, end - at);
       if (!fits) tabulate(table, Y, indices, strengths, at, count, vector, alpha, quadraticOffset, linearOffset);
-      weigh<T>(table, p, count, bytes, false);
+      weigh<T>(table, p, count, bytes, false, far && !fits);
       gatherWeighted<T>(ap, table, count, bytes);
     }
     const bend = dot<f32>(p, ap, bytes);
