@@ -2,6 +2,7 @@
 import { benchFreshness } from './freshness.ts'
 import { benchImport } from './import.ts'
 import { benchServing } from './serving.ts'
+import { benchTopK } from './top-k.ts'
 import { benchTraining } from './training.ts'
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   serving: benchServing,
   import: benchImport,
   training: benchTraining,
+  topK: () => benchTopK(),
 }
 
 const asked = process.argv.slice(2)
