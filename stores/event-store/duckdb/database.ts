@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { createTurnstile } from '../turnstile.ts'
 import { asFailure, isFatal } from './failure.ts'
 import { CREATE_STAGING, prepareSchema } from './schema.ts'
-import { createTurnstile } from './turnstile.ts'
 
 /** Work that waits for the one writer, and for one of the readers, before more is refused. */
 const WRITES_WAITING_MAX = 64

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { DOUBLE, type DuckDBConnection, DuckDBDataChunk, type DuckDBValue, INTEGER, VARCHAR } from '@duckdb/node-api'
 import type { StoredEvent } from '../../../schemas/interaction.ts'
+import { firstDeliveries } from '../first-deliveries.ts'
 
 /** Rows handed to DuckDB at a time: a few milliseconds of the event loop each. */
 const ROWS_PER_CHUNK = 1_024
@@ -31,7 +32,7 @@ export async function insertEvents(
   events: readonly StoredEvent[],
   signal: AbortSignal,
 ): Promise<void> {
-  const distinct = firstOfEachIdentity(events)
+  const distinct = firstDeliveries(events)
   await connection.run('TRUNCATE staging')
   await stage(connection, distinct, signal)
   await connection.run('BEGIN')
@@ -39,14 +40,6 @@ export async function insertEvents(
   if (inserted.rowsChanged === distinct.length) await connection.run(advancePositions('staging'))
   else if (inserted.rowsChanged > 0) await connection.run(advancePositions(STORED_SINCE_STAGED))
   await connection.run('COMMIT')
-}
-
-function firstOfEachIdentity(events: readonly StoredEvent[]): readonly StoredEvent[] {
-  const seen = new Set<string>()
-  return events.filter((event) => {
-    const size = seen.size
-    return seen.add(`${event.userId} ${event.eventId}`).size > size
-  })
 }
 
 async function stage(connection: DuckDBConnection, events: readonly StoredEvent[], signal: AbortSignal): Promise<void> {

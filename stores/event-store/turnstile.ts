@@ -1,4 +1,4 @@
-import { MillraceError } from '../../../schemas/errors.ts'
+import { MillraceError } from '../../schemas/errors.ts'
 
 /** Lets a bounded number through at once; the rest wait in order, and beyond `waitingMax` are refused. */
 export interface Turnstile {
