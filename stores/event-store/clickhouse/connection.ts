@@ -24,9 +24,9 @@ const READ_SETTINGS: ClickHouseSettings = {
 export type QueryParameters = Readonly<Record<string, unknown>>
 
 export interface InsertBody {
-  readonly table: string
-  readonly columns: readonly [string, ...string[]]
-  /** Rows as JSONCompactEachRow. */
+  /** INSERT INTO ... FORMAT ... */
+  readonly query: string
+  /** Bytes in that format. */
   readonly rows: Readable
   readonly settings: ClickHouseSettings
 }
@@ -62,13 +62,15 @@ export function connectClickHouse(address: ClickHouseAddress): ClickHouseConnect
     async insert(what, signal, prepare) {
       using _place = await inserts.enter(signal)
       try {
-        const { table, columns, rows, settings } = await prepare()
+        const { query, rows, settings } = await prepare()
         signal.throwIfAborted()
         using given = delayedAbort(signal, ABORT_GRACE_MS)
-        await client.insert({
-          ...{ table, columns: [...columns] as [string, ...string[]], values: rows },
-          ...{ format: 'JSONCompactEachRow', clickhouse_settings: settings, abort_signal: given.signal },
+        const { stream } = await client.exec({
+          ...{ query, values: rows, clickhouse_settings: settings, abort_signal: given.signal },
         })
+        let answer = ''
+        for await (const text of stream) answer += text
+        if (answer !== '') throw new Error(answer)
       } catch (error) {
         throw failure(error, what, signal)
       }
