@@ -3,6 +3,7 @@ import { loadEnvFile } from 'node:process'
 import { loadConfig } from '../../schemas/config.ts'
 import { isMillraceError } from '../../schemas/errors.ts'
 import { Settings } from '../../schemas/settings.ts'
+import type { ServiceContext } from '../runtime/context.ts'
 import { startMillrace } from './compose.ts'
 import { runDemo } from './demo/demo.ts'
 import { createContext } from './in-process.ts'
@@ -10,10 +11,43 @@ import { createContext } from './in-process.ts'
 /** A stop that takes longer is ended: something hangs, and a restart is safe at any time. */
 const STOP_DEADLINE_MS = 9_500
 
+interface Running extends AsyncDisposable {
+  readonly url: string
+  readonly failed: Promise<never>
+}
+
 export interface ForegroundOptions {
-  readonly demo: boolean
   readonly environment: NodeJS.ProcessEnv
   readonly signal: AbortSignal
+  start(context: ServiceContext, opening: AbortSignal): Promise<Running>
+  /** What is printed once it is ready; the first line says where. */
+  greeting(url: string, settings: Settings): string
+  /** Runs beside it until the signal aborts. */
+  beside?(url: string, context: ServiceContext, print: (text: string) => void): Promise<void>
+}
+
+/** Everything in one process, with or without the demo. Resolves to the exit code. */
+export function runAllInOne(
+  options: Pick<ForegroundOptions, 'environment' | 'signal'> & { demo: boolean },
+): Promise<number> {
+  const { demo, signal } = options
+  return runForeground({
+    ...options,
+    start: startMillrace,
+    greeting: (url, settings) =>
+      `\nMillrace is ready at ${url}\n  page      ${url}/\n  API       ${url}/docs\n  metrics   ${url}/metrics\n  data      ${settings.DATA_DIR}\n${
+        demo
+          ? '\nThe demo shows simulated visitors (sim-001, sim-002, ...); --no-demo starts empty. Stop with Ctrl+C.\n'
+          : ''
+      }`,
+    ...(demo && {
+      beside: (url: string, { logger }: ServiceContext, print: (text: string) => void) =>
+        runDemo(
+          { url, logger, now: Date.now, random: Math.random, onProgress: (message) => print(`demo: ${message}`) },
+          signal,
+        ),
+    }),
+  })
 }
 
 /** Runs until the signal aborts or a part fails for good. Resolves to the exit code. */
@@ -23,31 +57,16 @@ export async function runForeground(options: ForegroundOptions): Promise<number>
     if (existsSync('.env')) loadEnvFile('.env')
     const settings = loadConfig(Settings, options.environment)
     const context = createContext(settings, process.stdout)
-    await using millrace = await startMillrace(context, options.signal)
-    print(
-      `\nMillrace is ready at ${millrace.url}\n  page      ${millrace.url}/\n  API       ${millrace.url}/docs\n  metrics   ${millrace.url}/metrics\n  data      ${settings.DATA_DIR}\n`,
-    )
-    if (options.demo)
-      print(`The demo shows simulated visitors (sim-001, sim-002, ...); --no-demo starts empty. Stop with Ctrl+C.\n`)
-    const demo = options.demo
-      ? runDemo(
-          {
-            url: millrace.url,
-            now: Date.now,
-            random: Math.random,
-            logger: context.logger,
-            onProgress: (message) => print(`demo: ${message}`),
-          },
-          options.signal,
-        )
-      : Promise.resolve()
-    await Promise.race([Promise.all([demo, aborted(options.signal)]), millrace.failed])
+    await using running = await options.start(context, options.signal)
+    print(options.greeting(running.url, settings))
+    const beside = options.beside?.(running.url, context, print)
+    await Promise.race([Promise.all([beside, aborted(options.signal)]), running.failed])
     print('stopping: requests finish, batches commit, files close')
     setTimeout(() => {
       context.logger.error(`still not stopped after ${STOP_DEADLINE_MS} ms; ending now, nothing acknowledged is lost`)
       process.exit(1)
     }, STOP_DEADLINE_MS).unref()
-    await demo
+    await beside
     return 0
   } catch (error) {
     if (options.signal.aborted) return 0

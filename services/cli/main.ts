@@ -4,7 +4,8 @@ import { loadConfig } from '../../schemas/config.ts'
 import { isMillraceError, type MillraceError } from '../../schemas/errors.ts'
 import { Settings } from '../../schemas/settings.ts'
 import { PRESETS } from '../../schemas/training.ts'
-import { runForeground } from '../all-in-one/foreground.ts'
+import { runAllInOne, runForeground } from '../all-in-one/foreground.ts'
+import { startService } from '../standalone/standalone.ts'
 import { createApi } from './api.ts'
 import { connect } from './connect.ts'
 import { type ImportFlags, importCommand, prepareImport } from './import-command.ts'
@@ -58,8 +59,27 @@ program
   .description('run everything in one process: edge, sink, updater, trainer and the web page')
   .option('--no-demo', 'start empty, without the film catalogue and the simulated visitors')
   .action(async (flags: { demo: boolean }) => {
-    process.exitCode = await runForeground({ demo: flags.demo, environment: process.env, signal: interrupted.signal })
+    process.exitCode = await runAllInOne({ demo: flags.demo, environment: process.env, signal: interrupted.signal })
   })
+
+for (const { name, port, description } of [
+  { name: 'edge', port: '7070', description: 'the HTTP API' },
+  { name: 'sink', port: '7071', description: 'log to event store' },
+  { name: 'updater', port: '7072', description: 'log to user state' },
+  { name: 'trainer', port: '7073', description: 'training requests to models' },
+] as const) {
+  program
+    .command(name)
+    .description(`run only the ${name} (${description}) on real backends; health and metrics on PORT (default ${port})`)
+    .action(async () => {
+      process.exitCode = await runForeground({
+        environment: { ...process.env, PORT: process.env.PORT || port },
+        signal: interrupted.signal,
+        start: (context, opening) => startService(name, context, opening),
+        greeting: (url) => `millrace ${name} is ready at ${url}`,
+      })
+    })
+}
 
 program
   .command('import')

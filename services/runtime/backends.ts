@@ -12,6 +12,8 @@ type BackendUrls = Pick<
   'LOG_URL' | 'EVENT_STORE_URL' | 'USER_STATE_URL' | 'MODEL_REGISTRY_URL' | 'ARTIFACTS_URL'
 >
 
+const EMBEDDED_URL = /^(embedded|duckdb|lmdb|file):/
+
 /** Every backend's URL: the setting, or the embedded default below DATA_DIR where it is empty. */
 export function backendUrls(settings: Settings): BackendUrls {
   const below = (...path: string[]) => join(settings.DATA_DIR, ...path)
@@ -24,25 +26,41 @@ export function backendUrls(settings: Settings): BackendUrls {
   }
 }
 
-/** Opens all five; what was opened before a failure is closed again. Dispose closes in reverse order. */
-export async function openBackends(settings: Settings, now: () => number): Promise<Backends & AsyncDisposable> {
+/** Opens the named backends; what was opened before a failure is closed again. Dispose closes in reverse order. */
+export async function openBackends<Name extends keyof Backends>(
+  settings: Settings,
+  now: () => number,
+  names: readonly Name[],
+): Promise<Pick<Backends, Name> & AsyncDisposable> {
   const urls = backendUrls(settings)
-  await using opening = new AsyncDisposableStack()
-  const log = opening.use(await openEventLog(urls.LOG_URL, { now }))
-  const eventStore = opening.use(await openEventStore(urls.EVENT_STORE_URL))
-  const userState = opening.use(
-    await openUserState(urls.USER_STATE_URL, { listEntriesMax: settings.CACHE_ENTRIES_MAX, now }),
-  )
-  const modelRegistry = opening.use(await openModelRegistry(urls.MODEL_REGISTRY_URL))
-  const artifacts = opening.use(await openArtifacts(urls.ARTIFACTS_URL))
-  const opened = opening.move()
-  return {
-    ...{ log, eventStore, userState, modelRegistry, artifacts },
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  const open: { [Key in keyof Backends]: () => Promise<Backends[Key]> } = {
+    log: () => openEventLog(urls.LOG_URL, { now }),
+    eventStore: () => openEventStore(urls.EVENT_STORE_URL),
+    userState: () => openUserState(urls.USER_STATE_URL, { listEntriesMax: settings.CACHE_ENTRIES_MAX, now }),
+    modelRegistry: () => openModelRegistry(urls.MODEL_REGISTRY_URL),
+    artifacts: () => openArtifacts(urls.ARTIFACTS_URL),
   }
+  await using opening = new AsyncDisposableStack()
+  const backends: Partial<Backends> = {}
+  for (const name of names) Object.assign(backends, { [name]: opening.use(await open[name]()) })
+  const opened = opening.move()
+  return { ...(backends as Pick<Backends, Name>), [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** The settings whose backend is embedded, and so open to one process only. */
+export function embeddedSettings(settings: Settings, names: readonly (keyof Backends)[]): readonly string[] {
+  const settingOf: Readonly<Record<keyof Backends, keyof BackendUrls>> = {
+    log: 'LOG_URL',
+    eventStore: 'EVENT_STORE_URL',
+    userState: 'USER_STATE_URL',
+    modelRegistry: 'MODEL_REGISTRY_URL',
+    artifacts: 'ARTIFACTS_URL',
+  }
+  const urls = backendUrls(settings)
+  return names.map((name) => settingOf[name]).filter((setting) => EMBEDDED_URL.test(urls[setting]))
 }
 
 /** true when no backend needs a server. */
 export function isEmbedded(settings: Settings): boolean {
-  return Object.values(backendUrls(settings)).every((url) => /^(embedded|duckdb|lmdb|file):/.test(url))
+  return Object.values(backendUrls(settings)).every((url) => EMBEDDED_URL.test(url))
 }

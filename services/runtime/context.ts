@@ -24,3 +24,14 @@ export interface Backends {
   readonly modelRegistry: ModelRegistry
   readonly artifacts: Artifacts
 }
+
+/** What each service needs to be opened for it, and nothing else: a sink does not care whether user state is up. */
+export const BACKENDS_OF = {
+  edge: ['log', 'eventStore', 'userState', 'modelRegistry', 'artifacts'],
+  sink: ['log', 'eventStore'],
+  updater: ['log', 'eventStore', 'userState', 'modelRegistry', 'artifacts'],
+  trainer: ['log', 'eventStore', 'modelRegistry', 'artifacts'],
+} as const satisfies Record<string, readonly (keyof Backends)[]>
+
+export type ServiceName = keyof typeof BACKENDS_OF
+export type BackendsOf<Name extends ServiceName> = Pick<Backends, (typeof BACKENDS_OF)[Name][number]>

@@ -1,14 +1,16 @@
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { decodeModel } from '../../engine/model/encoding.ts'
 import type { Scorer } from '../../engine/scoring/port.ts'
 import { createScorer } from '../../engine/scoring/scorer.ts'
 import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import type { ModelVersion } from '../../stores/model-registry/port.ts'
-import type { Backends } from './context.ts'
-import type { ModelCache } from './model-cache.ts'
+import type { Backends, ServiceContext } from './context.ts'
+import { createModelCache, type ModelCache } from './model-cache.ts'
+import { repeatedly, type Tasks } from './tasks.ts'
 
 /** How often the champion alias is asked for. */
-export const CHAMPION_POLL_MS = 2_000
+const CHAMPION_POLL_MS = 2_000
 
 /** One champion, loaded and ready. A request takes `current()` once and keeps it to its end. */
 export interface ServingModel {
@@ -75,6 +77,20 @@ export function watchChampion(
       }
     },
   }
+}
+
+/** Loads the champion now, and looks for another one every two seconds until the tasks end. */
+export async function startChampionWatch(
+  { settings, logger }: ServiceContext,
+  backends: Pick<Backends, 'modelRegistry' | 'artifacts'>,
+  tasks: Tasks,
+  opening: AbortSignal,
+): Promise<ServingModels> {
+  const models = watchChampion(backends, { cache: createModelCache(join(settings.DATA_DIR, 'model-cache')), logger })
+  await models.refresh(opening)
+  const watching = repeatedly(CHAMPION_POLL_MS, () => models.refresh(tasks.signal), tasks.signal)
+  tasks.add('champion', watching)
+  return models
 }
 
 function makeReady(described: ModelVersion, content: Uint8Array): ServingModel {

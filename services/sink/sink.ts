@@ -5,7 +5,7 @@ import { createDeadLetters, type DeadLetters } from '../../streams/dead-letters.
 import type { LogBatch, LogRecord } from '../../streams/event-log/port.ts'
 import { type Rejection, readInteraction } from '../../streams/interactions.ts'
 import { TOPICS } from '../../streams/topics.ts'
-import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { withGrace } from '../runtime/grace.ts'
 import { Inserter } from './inserter.ts'
 import { type SinkMetrics, sinkMetrics } from './metrics.ts'
@@ -30,7 +30,7 @@ interface SinkWork {
  */
 export async function runSink(
   context: ServiceContext,
-  backends: Backends,
+  backends: BackendsOf<'sink'>,
   parts: { readonly codecs: Codecs },
   signal: AbortSignal,
 ): Promise<void> {

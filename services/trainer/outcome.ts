@@ -1,7 +1,7 @@
 import { isMillraceError } from '../../schemas/errors.ts'
 import type { GateVerdict } from '../../schemas/training.ts'
 import type { ModelVersion, TrainingRun } from '../../stores/model-registry/port.ts'
-import type { Backends } from '../runtime/context.ts'
+import type { BackendsOf } from '../runtime/context.ts'
 import type { Learned } from './learning-messages.ts'
 
 const VERSIONS_LOOKED_AT = 100
@@ -18,7 +18,7 @@ export function evaluationKey(runId: string): string {
 export async function register(
   runId: string,
   learned: Learned,
-  backends: Backends,
+  backends: BackendsOf<'trainer'>,
   options: { readonly now: number; readonly signal: AbortSignal },
 ): Promise<ModelVersion> {
   const { signal } = options
@@ -34,7 +34,7 @@ export async function register(
 /** The version that an earlier attempt at this run registered before it was interrupted; null without one. */
 export async function registeredBefore(
   run: TrainingRun,
-  backends: Backends,
+  backends: BackendsOf<'trainer'>,
   signal: AbortSignal,
 ): Promise<ModelVersion | null> {
   const versions = await backends.modelRegistry.listVersions({ limit: VERSIONS_LOOKED_AT, signal })
@@ -48,7 +48,7 @@ export async function registeredBefore(
 export async function promoteIfAccepted(
   version: ModelVersion,
   expected: string | null,
-  backends: Backends,
+  backends: BackendsOf<'trainer'>,
   options: { readonly now: number; readonly signal: AbortSignal },
 ): Promise<GateVerdict> {
   if (!version.gate.accepted) return version.gate

@@ -1,6 +1,6 @@
 import { Cron } from 'croner'
 import { MillraceError } from '../../schemas/errors.ts'
-import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { requestTraining, type TrainingRequestCodec } from '../runtime/training-request.ts'
 
 /** Newest runs looked at to tell whether one is still waiting. */
@@ -14,7 +14,7 @@ const RUNS_LOOKED_AT = 20
  */
 export function scheduleTraining(
   context: ServiceContext,
-  backends: Backends,
+  backends: BackendsOf<'trainer'>,
   codecs: TrainingRequestCodec,
   signal: AbortSignal,
 ): Disposable {

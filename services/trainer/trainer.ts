@@ -4,7 +4,7 @@ import type { Codecs } from '../../streams/codec/port.ts'
 import { consumeReliably } from '../../streams/consume.ts'
 import type { LogRecord } from '../../streams/event-log/port.ts'
 import { TOPICS } from '../../streams/topics.ts'
-import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { scheduleTraining } from './schedule.ts'
 import { createTrainerMetrics } from './trainer-metrics.ts'
 import { type TrainerParts, workOnRun } from './training-run.ts'
@@ -20,7 +20,7 @@ const RETRY_DELAY_MS = 2_000
  */
 export async function runTrainer(
   context: ServiceContext,
-  backends: Backends,
+  backends: BackendsOf<'trainer'>,
   parts: { readonly codecs: Codecs; readonly retryDelayMs?: number },
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { isMillraceError } from '../../schemas/errors.ts'
 import type { ModelVersion, TrainingRun } from '../../stores/model-registry/port.ts'
-import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { learnInThread } from './learning-thread.ts'
 import { promoteIfAccepted, register, registeredBefore } from './outcome.ts'
 import { createRunProgress } from './run-progress.ts'
@@ -14,7 +14,7 @@ const FINAL_ERRORS = ['INVALID_MATRIX', 'INVALID_PARAMETERS', 'TOO_LARGE_FOR_MEM
 
 export interface TrainerParts {
   readonly context: ServiceContext
-  readonly backends: Backends
+  readonly backends: BackendsOf<'trainer'>
   readonly metrics: TrainerMetrics
   readonly codeVersion: string
   /** Waits between attempts; resolves early when the signal aborts. */

@@ -1,6 +1,6 @@
 import { MillraceError } from '../../schemas/errors.ts'
 import type { TrainingRun } from '../../stores/model-registry/port.ts'
-import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import type { LearningTask } from './learning-messages.ts'
 import { packIds } from './packed-ids.ts'
 
@@ -18,7 +18,7 @@ export interface TrainingWindow {
 export async function readWindow(
   run: TrainingRun,
   context: ServiceContext,
-  backends: Backends,
+  backends: BackendsOf<'trainer'>,
   codeVersion: string,
   signal: AbortSignal,
 ): Promise<TrainingWindow> {
@@ -54,7 +54,7 @@ export async function readWindow(
   }
 }
 
-async function readChampion(backends: Backends, signal: AbortSignal): Promise<LearningTask['champion']> {
+async function readChampion(backends: BackendsOf<'trainer'>, signal: AbortSignal): Promise<LearningTask['champion']> {
   const version = await backends.modelRegistry.alias('champion', { signal })
   if (version === null) return null
   const registered = await backends.modelRegistry.getVersion(version, { signal })

@@ -1,7 +1,7 @@
 import { historyRecipe } from '../../engine/history/history.ts'
 import { MillraceError } from '../../schemas/errors.ts'
 import type { AssignedPartition } from '../../streams/event-log/port.ts'
-import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { applyEvents } from './apply-events.ts'
 import { historyRules } from './rules.ts'
 
@@ -21,7 +21,7 @@ type Positions = ReadonlyMap<string, number>
 export async function startingOffsets(
   assigned: readonly AssignedPartition[],
   context: ServiceContext,
-  backends: Backends,
+  backends: BackendsOf<'updater'>,
   signal: AbortSignal,
 ): Promise<Map<string, number>> {
   const { userState, eventStore } = backends
@@ -59,7 +59,7 @@ function hasGap(partition: AssignedPartition, applied: Positions, stored: Positi
 async function startOf(
   partition: AssignedPartition,
   position: number | undefined,
-  { log }: Backends,
+  { log }: BackendsOf<'updater'>,
   signal: AbortSignal,
 ): Promise<number> {
   const { topic, committedOffset, startOffset } = partition
@@ -80,7 +80,7 @@ async function rebuild(
   assigned: readonly AssignedPartition[],
   reason: string,
   context: ServiceContext,
-  { userState, eventStore }: Backends,
+  { userState, eventStore }: BackendsOf<'updater'>,
   signal: AbortSignal,
 ): Promise<Map<string, number>> {
   const rules = historyRules(context)

@@ -5,7 +5,7 @@ import { consumeReliably } from '../../streams/consume.ts'
 import type { LogBatch } from '../../streams/event-log/port.ts'
 import { readInteraction } from '../../streams/interactions.ts'
 import { TOPICS } from '../../streams/topics.ts'
-import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { withGrace } from '../runtime/grace.ts'
 import type { ServingModels } from '../runtime/serving-model.ts'
 import { applyEvents } from './apply-events.ts'
@@ -32,7 +32,7 @@ export interface UpdaterParts {
  */
 export async function runUpdater(
   context: ServiceContext,
-  backends: Backends,
+  backends: BackendsOf<'updater'>,
   parts: UpdaterParts,
   signal: AbortSignal,
 ): Promise<void> {
@@ -80,7 +80,7 @@ async function updateFrom(
   batch: LogBatch,
   { heartbeat, signal, held }: BatchControl,
   context: ServiceContext,
-  { userState }: Backends,
+  { userState }: BackendsOf<'updater'>,
   { codecs, models }: UpdaterParts,
   metrics: UpdaterMetrics,
 ): Promise<void> {
@@ -129,7 +129,7 @@ async function readEvents(
 async function refuseFlushed(
   name: string,
   held: ReadonlyMap<string, number>,
-  userState: Backends['userState'],
+  userState: BackendsOf<'updater'>['userState'],
   signal: AbortSignal,
 ): Promise<void> {
   const expected = held.get(name) ?? 0

@@ -76,3 +76,10 @@ test('commands tell bad usage (2) and an edge that does not answer (3) apart', a
   expect(await millrace(['import', 'colours', 'x.csv'], nothing)).toMatchObject({ code: 2 })
   expect(await millrace(['--help'], nothing)).toMatchObject({ code: 0, output: expect.stringContaining('Exit codes') })
 })
+
+test('a service of its own on embedded backends is refused by the settings it needs', async () => {
+  await using folder = await temporaryFolder('standalone')
+  const { code, output } = await millrace(['updater'], { DATA_DIR: folder.path, LOG_URL: 'kafka://127.0.0.1:9' })
+  expect(output).toMatch(/EVENT_STORE_URL, USER_STATE_URL, MODEL_REGISTRY_URL, ARTIFACTS_URL, SCHEMA_REGISTRY_URL/)
+  expect(code).toBe(1)
+})

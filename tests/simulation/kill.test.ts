@@ -7,6 +7,7 @@ import { historyStrengths } from '../../engine/history/history.ts'
 import { loadConfig } from '../../schemas/config.ts'
 import { Settings } from '../../schemas/settings.ts'
 import { openBackends } from '../../services/runtime/backends.ts'
+import { BACKENDS_OF } from '../../services/runtime/context.ts'
 import { type FileEvent, makeEvents, oracleOf, seeded } from '../support/events.ts'
 
 const EVENTS = 100_000
@@ -85,7 +86,7 @@ async function checkpointRow(): Promise<number> {
 async function compareWithOracle(events: readonly FileEvent[]): Promise<void> {
   const oracle = oracleOf(events)
   const settings = loadConfig(Settings, { DATA_DIR: join(folder, 'data') })
-  await using backends = await openBackends(settings, Date.now)
+  await using backends = await openBackends(settings, Date.now, BACKENDS_OF.edge)
   const { signal } = new AbortController()
   expect(await backends.eventStore.count({ signal })).toBe(oracle.events)
   expect(await backends.userState.totals({ signal })).toEqual({ users: oracle.perUser.size, events: oracle.events })

@@ -13,7 +13,7 @@ import { createEdge } from '../../services/edge/edge.ts'
 import { createLiveSamples, type LiveSamples } from '../../services/edge/live.ts'
 import { openBackends } from '../../services/runtime/backends.ts'
 import { type FollowedCatalogue, followCatalogue } from '../../services/runtime/catalogue.ts'
-import type { Backends, ServiceContext } from '../../services/runtime/context.ts'
+import { BACKENDS_OF, type Backends, type ServiceContext } from '../../services/runtime/context.ts'
 import { createPopularity, type Popularity } from '../../services/runtime/popularity.ts'
 import type { ServingModel } from '../../services/runtime/serving-model.ts'
 import { runSink } from '../../services/sink/sink.ts'
@@ -66,7 +66,7 @@ export async function openEdge(
     metrics: new Registry(),
     now: () => Date.now() + ahead,
   }
-  const opened = opening.use(await openBackends(settings, context.now))
+  const opened = opening.use(await openBackends(settings, context.now, BACKENDS_OF.edge))
   const stop = new AbortController()
   const { signal } = stop
   await opened.log.ensureTopics(topicSpecs(settings), { signal })

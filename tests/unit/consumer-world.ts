@@ -7,7 +7,7 @@ import { loadConfig } from '../../schemas/config.ts'
 import type { Interaction } from '../../schemas/interaction.ts'
 import { parseEventWeights, Settings } from '../../schemas/settings.ts'
 import { openBackends } from '../../services/runtime/backends.ts'
-import type { Backends, ServiceContext } from '../../services/runtime/context.ts'
+import { BACKENDS_OF, type Backends, type ServiceContext } from '../../services/runtime/context.ts'
 import { runSink } from '../../services/sink/sink.ts'
 import { runUpdater } from '../../services/updater/updater.ts'
 import { openCodecs } from '../../streams/codec/open.ts'
@@ -32,7 +32,7 @@ export async function openWorld(): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-consumers-'))
   const settings = loadConfig(Settings, { DATA_DIR: folder, PARTITIONS: '2', LOG_LEVEL: 'silent' })
   const { signal } = new AbortController()
-  const backends = await openBackends(settings, () => Date.now())
+  const backends = await openBackends(settings, () => Date.now(), BACKENDS_OF.edge)
   const codecs = await openCodecs({ registryUrl: '', folder: null })
   await backends.log.ensureTopics(topicSpecs(settings), { signal })
   let count = 0
