@@ -2,13 +2,13 @@ import { join } from 'node:path'
 import { openEmbeddedFolder } from '../../../schemas/embedded-folder.ts'
 import { isMillraceError, MillraceError } from '../../../schemas/errors.ts'
 import type { ModelRegistry, ModelVersion, TrainingRun } from '../port.ts'
+import { queuedRun } from '../queued-run.ts'
+import { createTurns } from '../turns.ts'
 import { createAliases } from './aliases.ts'
 import { type Documents, openDocuments } from './documents.ts'
 import { removeUnfinished } from './json-file.ts'
 
 const VERSION = 1
-/** Changes that wait for their turn before more are refused. */
-const CHANGES_WAITING_MAX = 1_000
 
 /** A registry of JSON files: one per run, one per model version, and one for the aliases with their history. */
 export async function openFileModelRegistry(folder: string): Promise<ModelRegistry> {
@@ -36,7 +36,7 @@ export async function openFileModelRegistry(folder: string): Promise<ModelRegist
     createRun: (run, { now, signal }) =>
       changing(`creating run ${run.runId}`, signal, async () => {
         if (runs.has(run.runId)) throw new MillraceError('CONFLICT', `run ${run.runId} exists already`)
-        const created = newRun(run, now)
+        const created = queuedRun(run, now)
         await runs.create(run.runId, created)
         return created
       }),
@@ -86,38 +86,6 @@ async function openFiles(path: string): Promise<{ runs: Documents<TrainingRun>; 
   const runs = await openDocuments<TrainingRun>(join(path, 'runs'), ['runId', 'state', 'parameters', 'metrics'])
   const required = ['version', 'runId', 'artifactKey', 'recipe', 'metrics'] as const
   return { runs, versions: await openDocuments<ModelVersion>(join(path, 'versions'), required) }
-}
-
-function newRun(run: Pick<TrainingRun, 'runId' | 'modelType' | 'parameters'>, now: number): TrainingRun {
-  return {
-    ...{ runId: run.runId, state: 'queued', modelType: run.modelType, parameters: run.parameters, recipe: null },
-    ...{ attempts: 0, progress: 0, message: 'waits for a trainer', metrics: {}, gate: null, lineage: {} },
-    ...{ modelVersion: null, createdAt: now, startedAt: null, finishedAt: null },
-  }
-}
-
-interface Turns {
-  <T>(what: string, work: () => Promise<T>): Promise<T>
-  idle(): Promise<unknown>
-}
-
-/** One change after the other, each seeing the effect of those before it. */
-function createTurns(): Turns {
-  let last: Promise<unknown> = Promise.resolve()
-  let waiting = 0
-  const turn = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
-    if (waiting >= CHANGES_WAITING_MAX)
-      throw new MillraceError('REGISTRY_UNAVAILABLE', `${what}: ${waiting} changes wait already; try again later`)
-    waiting++
-    const mine = last.then(work)
-    last = mine.catch(() => undefined)
-    try {
-      return await mine
-    } finally {
-      waiting--
-    }
-  }
-  return Object.assign(turn, { idle: () => last })
 }
 
 async function mapped<T>(what: string, signal: AbortSignal | null, work: () => Promise<T>): Promise<T> {
