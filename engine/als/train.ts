@@ -19,8 +19,8 @@ const THREADS_MAX = 64
  * The same matrix, recipe and seed give bit-identical factors whatever the number of threads. Users and items without
  * interactions get zero vectors, and so does a user with nothing but negative strengths.
  *
- * Memory: interactions x 16 bytes, (users + items) x (width x 4 + 12) bytes, width^2 x (132 + 8 threads) bytes, and the
- * factors that are returned; width is the number of factors rounded up to 16.
+ * Memory: interactions x 16 bytes, (users + items) x (width x 4 + 12) bytes, the larger side x width x 2 bytes,
+ * width^2 x (132 + 16 threads) bytes, and the factors that are returned; width is the number of factors rounded up to 16.
  *
  * Throws INVALID_MATRIX (empty; pointers, indexes or strengths out of bounds, unordered, zero, NaN or infinite),
  * INVALID_PARAMETERS, TOO_LARGE_FOR_MEMORY (all before any training), ABORTED once `signal` aborts.

@@ -35,13 +35,18 @@ export function addOuter<T>(A: usize, R: usize, S: usize, count: i32, k: usize):
 
 /**
  * A = U'U in place (right-looking, four pivots at a time), the inverse of each pivot kept in `inverse`.
- * A pivot that rounding or a singular matrix leaves at or below 1e-7 (f32) or 1e-14 (f64) of its diagonal gets the
- * inverse 0: that unknown becomes 0, the others still solve the rest. Source: Golub & Van Loan, 4.2.
+ * A pivot that rounding or a singular matrix leaves at or below 1e-7 (f32) or 1e-14 (f64) of its diagonal, or 1e-20 of the
+ * largest diagonal (products of float32 numbers that small have lost their digits), gets the inverse 0: that unknown
+ * becomes 0, the others still solve the rest. Source: Golub & Van Loan, 4.2.
  */
 export function factorize<T>(A: usize, inverse: usize, k: usize): void {
   const one = sizeof<T>(), rowBytes = k * one;
   const tiny: T = sizeof<T>() == 4 ? <T>1e-7 : <T>1e-14;
-  for (let i: usize = 0; i < k; i++) store<T>(inverse + i * one, load<T>(A + i * rowBytes + i * one) * tiny);
+  let largest: T = 0;
+  for (let i: usize = 0; i < k; i++) largest = max<T>(largest, load<T>(A + i * rowBytes + i * one));
+  for (let i: usize = 0; i < k; i++) {
+    store<T>(inverse + i * one, max<T>(load<T>(A + i * rowBytes + i * one) * tiny, largest * <T>1e-20));
+  }
   for (let p: usize = 0; p < k; p += 4) {
     const first = A + p * rowBytes;
     for (let q: usize = 0; q < 4; q++) {

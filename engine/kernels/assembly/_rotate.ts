@@ -5,6 +5,8 @@ import { factorize } from './_dense';
 /** Two rows are orthogonal once their cosine is below this: beneath float32's own noise. */
 const COSINE: f64 = 1e-7;
 const SWEEPS: i32 = 30;
+/** Of the trace, added to the diagonal meanwhile: more than the float32 noise that could make a singular G indefinite. */
+const SHIFT: f64 = 1e-6;
 
 /**
  * G = Q L Q' for a positive semi-definite G (f64, k x k, upper; destroyed) by one-sided Jacobi on its Cholesky factor
@@ -13,6 +15,10 @@ const SWEEPS: i32 = 30;
  */
 export function diagonalize(G: usize, Q: usize, L: usize, k: usize, scratch: usize): void {
   const bytes = k * 8, W = scratch + bytes;
+  let trace: f64 = 0;
+  for (let i: usize = 0; i < k; i++) trace += load<f64>(G + i * (k + 1) * 8);
+  const shift = SHIFT * trace;
+  for (let i: usize = 0; i < k; i++) store<f64>(G + i * (k + 1) * 8, load<f64>(G + i * (k + 1) * 8) + shift);
   factorize<f64>(G, scratch, k);
   memory.fill(W, 0, 2 * k * bytes);
   for (let i: usize = 0; i < k; i++) {
@@ -24,7 +30,7 @@ export function diagonalize(G: usize, Q: usize, L: usize, k: usize, scratch: usi
   for (let sweep = 0; sweep < SWEEPS; sweep++) if (!sweepOnce(W, k)) break;
   for (let i: usize = 0; i < k; i++) {
     const row = W + i * 2 * bytes;
-    store<f32>(L + i * 4, <f32>dot<f64>(row, row, bytes));
+    store<f32>(L + i * 4, <f32>(dot<f64>(row, row, bytes) - shift));
     for (let j: usize = 0; j < k; j++) store<f32>(Q + (j * k + i) * 4, <f32>load<f64>(row + bytes + j * 8));
   }
 }
