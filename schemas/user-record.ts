@@ -25,7 +25,7 @@ export interface UserRecord {
   readonly history: readonly HistoryEntry[]
   /** partition -> offset of the last applied record. */
   readonly appliedOffsets: Readonly<Record<number, number>>
-  /** 53-bit hashes of the last EVENT_IDS_MAX event ids, oldest first. */
+  /** 48-bit hashes of the last EVENT_IDS_MAX event ids, oldest first. */
   readonly eventIdHashes: readonly number[]
   /** Solved against `modelVersion`'s item factors; null where not solved or where the edge is to solve on read. */
   readonly factors: { readonly modelVersion: string; readonly vector: Float32Array } | null

@@ -1,6 +1,7 @@
 /**
- * 53-bit hash of an event id: two 32-bit FNV-1a style lanes with different primes that feed each other, each finished by
- * MurmurHash3's avalanche. Two different ids of one user meet within a window of 64 with a chance of about 64 / 2^53.
+ * 48-bit hash of an event id: two 32-bit FNV-1a style lanes with different primes that feed each other, each finished by
+ * MurmurHash3's avalanche. Two different ids of one user meet within a window of 64 with a chance of about 64 / 2^48
+ * (2e-13): short, because every user state keeps up to EVENT_IDS_MAX of them per user.
  */
 export function eventIdHash(eventId: string): number {
   let low = 0x811c9dc5
@@ -12,7 +13,7 @@ export function eventIdHash(eventId: string): number {
   }
   low = avalanche(low ^ (high >>> 7))
   high = avalanche(high ^ low)
-  return (high >>> 11) * 0x1_0000_0000 + (low >>> 0)
+  return ((high >>> 11) & 0xffff) * 0x1_0000_0000 + (low >>> 0)
 }
 
 function avalanche(bits: number): number {

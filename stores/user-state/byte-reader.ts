@@ -46,6 +46,11 @@ export class ByteReader {
     return this.bytes.readFloatLE(this.advance(4))
   }
 
+  /** An unsigned integer of 0 to 6 bytes, lowest first. */
+  uint(bytes: number): number {
+    return bytes === 0 ? 0 : this.bytes.readUIntLE(this.advance(bytes), bytes)
+  }
+
   hash(): number {
     const at = this.advance(7)
     return this.bytes.readUInt32LE(at) + this.bytes.readUIntLE(at + 4, 3) * 0x1_0000_0000

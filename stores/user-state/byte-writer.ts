@@ -44,6 +44,13 @@ export class ByteWriter {
     this.length = this.buffer.writeFloatLE(value, this.length)
   }
 
+  /** An unsigned integer in 0 to 6 bytes, lowest first. */
+  uint(value: number, bytes: number): void {
+    if (bytes === 0) return
+    this.reserve(bytes)
+    this.length = this.buffer.writeUIntLE(value, this.length, bytes)
+  }
+
   /** 53 bits in seven bytes. */
   hash(value: number): void {
     this.reserve(7)

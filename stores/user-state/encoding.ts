@@ -5,6 +5,8 @@ import type { ByteWriter } from './byte-writer.ts'
 
 /** First byte of every stored record. */
 const VERSION = 1
+/** Hashes had 53 bits once and have 48 now, which are the lower ones. */
+const HASH_LIMIT = 2 ** 48
 const HAS_FRESHNESS = 1
 const HAS_FACTORS = 2
 
@@ -70,7 +72,7 @@ export function decodeUser(bytes: Uint8Array): UserRecord {
     appliedOffsets[partition] = reader.varint()
   }
   const eventIdHashes: number[] = []
-  for (let left = reader.count(7); left > 0; left--) eventIdHashes.push(reader.hash())
+  for (let left = reader.count(7); left > 0; left--) eventIdHashes.push(reader.hash() % HASH_LIMIT)
   const factors = flags & HAS_FACTORS ? readFactors(reader) : null
   if (reader.remaining !== 0) {
     throw new MillraceError('CORRUPT_FILE', `a stored user record has ${reader.remaining} bytes too many`)

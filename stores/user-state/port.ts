@@ -17,6 +17,12 @@ export interface CachedList {
   readonly body: string
 }
 
+/** For writes: refuses them once the state is no longer the one that the caller has read. */
+export interface OfGeneration {
+  /** What `generation` returned before the reading began. */
+  readonly generation?: number
+}
+
 /**
  * Newest state per user, and the lists computed from it.
  *
@@ -27,21 +33,31 @@ export interface CachedList {
  * after it; `getList` returns only an entry whose user revision, model version and catalogue revision are all current.
  * Lists are bounded in number and age and may vanish at any time; users never do. Everything but lists survives a
  * crash; after a power loss users and `applied` fall back together. Safe to call concurrently; dispose is idempotent.
+ * The whole state has a generation, which changes when it is emptied, by `clear` or by anyone else; a write that names
+ * another one changes nothing and throws STATE_UNAVAILABLE. So what was read before cannot be written after, although
+ * revisions begin at 1 again.
  * Not guaranteed: a snapshot across users.
- * Errors: STATE_UNAVAILABLE, DISK_FULL, CORRUPT_FILE.
+ * Errors: STATE_UNAVAILABLE (for a server: unreachable, refusing, or emptied meanwhile), OVERLOADED, DISK_FULL, CORRUPT_FILE.
  */
 export interface UserState extends AsyncDisposable {
+  /** false: records come back without factors, so that solving them before a swap is in vain. */
+  readonly keepsFactors: boolean
   get(userId: string, options: { signal: AbortSignal }): Promise<UserRecord | null>
   getMany(userIds: readonly string[], options: { signal: AbortSignal }): Promise<readonly (UserRecord | null)[]>
   /** true where the swap took effect, false where the revision had moved on. At most one swap per user in a call. */
-  swap(swaps: readonly Swap[], options: { signal: AbortSignal }): Promise<readonly boolean[]>
+  swap(swaps: readonly Swap[], options: { signal: AbortSignal } & OfGeneration): Promise<readonly boolean[]>
   /** Users, and the sum of their `events`. */
   totals(options: { signal: AbortSignal }): Promise<{ users: number; events: number }>
 
+  /** Which content this is: a number that no other content of this state has. */
+  generation(options: { signal: AbortSignal }): Promise<number>
   /** Next offset to apply per `topic/partition`; a partition never set is absent. */
   applied(options: { signal: AbortSignal }): Promise<ReadonlyMap<string, number>>
   /** Sets the given partitions; never lowers one unless `allowLower` (a rewind or a rebuild). */
-  setApplied(next: ReadonlyMap<string, number>, options: { signal: AbortSignal; allowLower?: boolean }): Promise<void>
+  setApplied(
+    next: ReadonlyMap<string, number>,
+    options: { signal: AbortSignal; allowLower?: boolean } & OfGeneration,
+  ): Promise<void>
   /** true as soon as `applied` is at or past every entry of `target`; false after `timeoutMs`. */
   waitApplied(
     target: ReadonlyMap<string, number>,
@@ -49,9 +65,12 @@ export interface UserState extends AsyncDisposable {
   ): Promise<boolean>
   /** What the histories were built with (weights, half-life, limits); null before the first `setRecipe`. */
   recipe(options: { signal: AbortSignal }): Promise<string | null>
-  setRecipe(recipe: string, options: { signal: AbortSignal }): Promise<void>
-  /** Forgets every user, list, applied position and the recipe. */
-  clear(options: { signal: AbortSignal }): Promise<void>
+  setRecipe(recipe: string, options: { signal: AbortSignal } & OfGeneration): Promise<void>
+  /**
+   * Forgets every user, list, applied position and the recipe, and begins another generation, which it returns. With
+   * `generation` only while that one holds; null where someone else has emptied the state already.
+   */
+  clear(options: { signal: AbortSignal } & OfGeneration): Promise<number | null>
 
   getList(
     userId: string,

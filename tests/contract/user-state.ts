@@ -23,6 +23,8 @@ export function userStateContract(
     const versions = { modelVersion: '3', catalogueRevision: 'c1' }
     const listOf = (userRevision: number): CachedList => ({ userRevision, ...versions, body: `list ${userRevision}` })
 
+    const kept = (record: UserRecord) => (state.keepsFactors ? record : { ...record, factors: null })
+
     beforeAll(async () => {
       state = await open(() => time)
     })
@@ -42,11 +44,11 @@ export function userStateContract(
     test('a record comes back as it was written, also after reopening', async () => {
       const userId = newUser()
       await write(userId, fullRecord(1))
-      expect(await state.get(userId, { signal })).toEqual(fullRecord(1))
+      expect(await state.get(userId, { signal })).toEqual(kept(fullRecord(1)))
       await state[Symbol.asyncDispose]()
       state = await open(() => time)
-      expect(await state.get(userId, { signal })).toEqual(fullRecord(1))
-      expect(await state.getMany([newUser(), userId], { signal })).toEqual([null, fullRecord(1)])
+      expect(await state.get(userId, { signal })).toEqual(kept(fullRecord(1)))
+      expect(await state.getMany([newUser(), userId], { signal })).toEqual([null, kept(fullRecord(1))])
     })
 
     test('a swap from a revision that has moved on changes nothing, and the others of the call are judged alone', async () => {
@@ -58,8 +60,8 @@ export function userStateContract(
         { userId: newUser(), expectedRevision: 4, next: fullRecord(5) },
       ]
       expect(await state.swap(swaps, { signal })).toEqual([false, true, false])
-      expect(await state.get(zombie, { signal })).toEqual(fullRecord(2))
-      expect(await state.get(fresh, { signal })).toEqual(fullRecord(1))
+      expect(await state.get(zombie, { signal })).toEqual(kept(fullRecord(2)))
+      expect(await state.get(fresh, { signal })).toEqual(kept(fullRecord(1)))
     })
 
     test('of many swaps from one revision at the same time exactly one takes effect', async () => {
@@ -176,8 +178,37 @@ export function userStateContract(
         state.swap([{ userId, expectedRevision: 0, next: fullRecord(1) }], { signal }),
       ])
       expect(again).toEqual([true])
-      expect(await state.get(userId, { signal })).toEqual(fullRecord(1))
+      expect(await state.get(userId, { signal })).toEqual(kept(fullRecord(1)))
       expect((await state.totals({ signal })).users).toBe(1)
+    })
+
+    test('what was read before a clear cannot be written after it, although revisions begin at 1 again', async () => {
+      const [userId, partition] = [newUser(), `${randomUUID()}/0`]
+      const before = await state.generation({ signal })
+      await write(userId, fullRecord(1))
+      const after = await state.clear({ signal, generation: before })
+      expect(after).not.toBe(before)
+      expect(await state.generation({ signal })).toBe(after)
+      expect(await state.clear({ signal, generation: before })).toBeNull()
+      await write(userId, { ...EMPTY_USER, revision: 1, events: 7 })
+      const late = { signal, generation: before }
+      const over = { code: 'STATE_UNAVAILABLE' }
+      await expect(state.swap([{ userId, expectedRevision: 1, next: fullRecord(2) }], late)).rejects.toMatchObject(over)
+      await expect(
+        state.swap([{ userId: newUser(), expectedRevision: 0, next: fullRecord(1) }], late),
+      ).rejects.toMatchObject(over)
+      await expect(state.setApplied(new Map([[partition, 9]]), late)).rejects.toMatchObject(over)
+      await expect(state.setRecipe('late', late)).rejects.toMatchObject(over)
+      expect((await state.get(userId, { signal }))?.events).toBe(7)
+      expect(await state.totals({ signal })).toEqual({ users: 1, events: 7 })
+      expect((await state.applied({ signal })).has(partition)).toBe(false)
+      expect(await state.recipe({ signal })).toBeNull()
+      await state[Symbol.asyncDispose]()
+      state = await open(() => time)
+      expect(await state.generation({ signal })).toBe(after)
+      const next = { ...EMPTY_USER, revision: 2, events: 8 }
+      const current = { signal, generation: await state.generation({ signal }) }
+      expect(await state.swap([{ userId, expectedRevision: 1, next }], current)).toEqual([true])
     })
 
     test('a call with an aborted signal is refused and a closed state says so', async () => {
@@ -207,7 +238,7 @@ function fullRecord(revision: number): UserRecord {
       { itemId: 'i7', strength: 1 / 3, newestAt: lastEventAt, events: 128 },
     ],
     appliedOffsets: { 0: 0, 7: 2 ** 50 },
-    eventIdHashes: [0, 1, 2 ** 32, 2 ** 53 - 1],
+    eventIdHashes: [0, 1, 2 ** 32, 2 ** 48 - 1],
     factors: { modelVersion: '12', vector: Float32Array.of(0.25, -1.5, 3e-38) },
   }
 }

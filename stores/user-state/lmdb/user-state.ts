@@ -5,7 +5,7 @@ import type { UserRecord } from '../../../schemas/user-record.ts'
 import { AppliedWaiters } from '../applied-waiters.ts'
 import { ByteWriter } from '../byte-writer.ts'
 import { decodeUser, decodeUserHead, encodeUser } from '../encoding.ts'
-import type { CachedList, Swap, UserState } from '../port.ts'
+import type { CachedList, OfGeneration, Swap, UserState } from '../port.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { type Environment, openEnvironment } from './environment.ts'
 import { ListCache } from './list-cache.ts'
@@ -25,6 +25,7 @@ interface Head {
 interface Waiting {
   readonly signal: AbortSignal
 }
+type Guarded = Waiting & OfGeneration
 
 /** User state in one LMDB file below `folder`, for the services of one process, which is its only writer. */
 export async function openLmdbUserState(
@@ -41,6 +42,7 @@ export async function openLmdbUserState(
 }
 
 class LmdbUserState implements UserState {
+  readonly keepsFactors = true
   readonly #environment: Environment
   readonly #folder: EmbeddedFolder
   readonly #lists: ListCache
@@ -59,6 +61,7 @@ class LmdbUserState implements UserState {
   #stagedTotals: Totals
   #stagedApplied: Map<string, number>
   #stagedClear = false
+  #stagedGeneration: number
   #closed: Promise<void> | null = null
 
   constructor(
@@ -71,6 +74,7 @@ class LmdbUserState implements UserState {
     this.#lists = new ListCache(options.listEntriesMax, options.now)
     this.#applied = new Map(Object.entries((environment.meta.get('applied') ?? {}) as Record<string, number>))
     this.#stagedApplied = new Map(this.#applied)
+    this.#stagedGeneration = this.#storedGeneration()
     this.#totals = this.#storedTotals()
     this.#stagedTotals = this.#totals
     this.#waiters = new AppliedWaiters(this.#applied)
@@ -90,7 +94,7 @@ class LmdbUserState implements UserState {
     return userIds.map((userId) => this.#read(userId))
   }
 
-  async swap(swaps: readonly Swap[], { signal }: Waiting): Promise<readonly boolean[]> {
+  async swap(swaps: readonly Swap[], { signal, generation }: Guarded): Promise<readonly boolean[]> {
     this.#refuse(signal)
     if (swaps.length === 0) return []
     const encoded = swaps.map(({ expectedRevision, next }) => {
@@ -98,7 +102,7 @@ class LmdbUserState implements UserState {
       return encodeUser(next, this.#writer)
     })
     const results: boolean[] = new Array(swaps.length).fill(false)
-    await this.#queue.write(() => {
+    await this.#writeDuring(generation, () => {
       let { users, events } = this.#stagedTotals
       swaps.forEach(({ userId, expectedRevision, next }, index) => {
         const head = this.#head(userId)
@@ -121,6 +125,11 @@ class LmdbUserState implements UserState {
     return this.#totals
   }
 
+  async generation({ signal }: Waiting): Promise<number> {
+    this.#refuse(signal)
+    return this.#stagedGeneration
+  }
+
   async applied({ signal }: Waiting): Promise<ReadonlyMap<string, number>> {
     this.#refuse(signal)
     return new Map(this.#applied)
@@ -128,10 +137,10 @@ class LmdbUserState implements UserState {
 
   async setApplied(
     next: ReadonlyMap<string, number>,
-    { signal, allowLower = false }: Waiting & { allowLower?: boolean },
+    { signal, generation, allowLower = false }: Guarded & { allowLower?: boolean },
   ): Promise<void> {
     this.#refuse(signal)
-    await this.#queue.write(() => {
+    await this.#writeDuring(generation, () => {
       for (const [partition, offset] of next) {
         if (allowLower || offset > (this.#stagedApplied.get(partition) ?? -1))
           this.#stagedApplied.set(partition, offset)
@@ -153,22 +162,27 @@ class LmdbUserState implements UserState {
     return (this.#environment.meta.get('recipe') as string | undefined) ?? null
   }
 
-  async setRecipe(recipe: string, { signal }: Waiting): Promise<void> {
+  async setRecipe(recipe: string, { signal, generation }: Guarded): Promise<void> {
     this.#refuse(signal)
-    await this.#queue.write(() => void this.#environment.meta.put('recipe', recipe))
+    await this.#writeDuring(generation, () => void this.#environment.meta.put('recipe', recipe))
   }
 
-  async clear({ signal }: Waiting): Promise<void> {
+  async clear({ signal, generation }: Guarded): Promise<number | null> {
     this.#refuse(signal)
+    let begun: number | null = null
     await this.#queue.write(() => {
+      if (generation !== undefined && generation !== this.#stagedGeneration) return
       void this.#environment.users.clearAsync()
       void this.#environment.meta.clearAsync()
+      begun = ++this.#stagedGeneration
+      void this.#environment.meta.put('generation', begun)
       this.#stagedClear = true
       this.#staged.clear()
       this.#stagedApplied.clear()
       this.#stagedTotals = { users: 0, events: 0 }
       this.#lists.clear()
     })
+    return begun
   }
 
   async getList(
@@ -215,6 +229,22 @@ class LmdbUserState implements UserState {
     return bytes === undefined ? NOBODY : decodeUserHead(bytes)
   }
 
+  /** Stages nothing where the caller has read another generation. */
+  async #writeDuring(generation: number | undefined, stage: () => void): Promise<void> {
+    let holding = generation
+    await this.#queue.write(() => {
+      holding = this.#stagedGeneration
+      if (generation === undefined || generation === holding) stage()
+    })
+    if (generation === undefined || generation === holding) return
+    const what = `user state was emptied: generation ${generation} is over, ${holding} has begun`
+    throw new MillraceError('STATE_UNAVAILABLE', `${what}; it is rebuilt at the next assignment`)
+  }
+
+  #storedGeneration(): number {
+    return (this.#environment.meta.get('generation') as number | undefined) ?? 0
+  }
+
   #storedTotals(): Totals {
     return (this.#environment.meta.get('totals') as Totals | undefined) ?? { users: 0, events: 0 }
   }
@@ -229,6 +259,7 @@ class LmdbUserState implements UserState {
     this.#staged.clear()
     this.#stagedClear = false
     if (!committed) {
+      this.#stagedGeneration = this.#storedGeneration()
       this.#stagedTotals = this.#totals
       this.#stagedApplied = new Map(this.#applied)
       return
