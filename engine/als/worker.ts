@@ -1,5 +1,5 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { invariant, isMillraceError } from '../../schemas/errors.ts'
+import { invariant, isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import { instantiateAlsKernels } from '../kernels/als-kernels.ts'
 import { meet, takeChunks } from './barrier.ts'
 import { type Crew, halfStep, measureLoss } from './half-step.ts'
@@ -29,16 +29,14 @@ function work(task: WorkerTask, port: MessagePort): void {
   }
   try {
     prepare(crew, task)
+    const factors = train(crew, task, tell)
+    if (thread !== 0) return
+    const buffers = [factors.userFactors.buffer, factors.itemFactors.buffer] as ArrayBuffer[]
+    tell({ kind: 'finished', factors }, buffers)
   } catch (error) {
     if (!isMillraceError(error)) throw error
     // The others wait for this thread until the coordinator, told of it, ends them.
     tell({ kind: 'refused', code: error.code, message: error.message, field: error.field })
-    return
-  }
-  const factors = train(crew, task, tell)
-  if (thread === 0) {
-    const buffers = [factors.userFactors.buffer, factors.itemFactors.buffer] as ArrayBuffer[]
-    tell({ kind: 'finished', factors }, buffers)
   }
 }
 
@@ -110,8 +108,14 @@ function train(crew: Crew, task: WorkerTask, tell: (message: WorkerMessage) => v
 }
 
 function withoutPadding(padded: Float32Array, rows: number, factors: number, width: number): Float32Array {
-  if (factors === width) return new Float32Array(padded)
-  const plain = new Float32Array(rows * factors)
-  for (let row = 0; row < rows; row++) plain.set(padded.subarray(row * width, row * width + factors), row * factors)
+  const plain = factors === width ? new Float32Array(padded) : new Float32Array(rows * factors)
+  if (factors !== width) {
+    for (let row = 0; row < rows; row++) plain.set(padded.subarray(row * width, row * width + factors), row * factors)
+  }
+  for (let at = 0; at < plain.length; at++) {
+    if (Number.isFinite(plain[at])) continue
+    const message = 'the factors left the range of float32: alpha, or the strengths, are too large for this matrix'
+    throw new MillraceError('INVALID_MATRIX', `${message}; there is no result`, { field: 'strengths' })
+  }
   return plain
 }

@@ -185,6 +185,26 @@ test('impossible hyper-parameters are refused by name', async () => {
   }
 })
 
+test('strengths whose weights float32 cannot hold are refused, never answered with NaN', async () => {
+  const matrix = matrixOf(
+    [
+      [
+        [0, 3e38],
+        [1, 1],
+      ],
+      [[1, 2]],
+    ],
+    2,
+  )
+  for (const solver of ['cg', 'cholesky'] as const) {
+    const failure = trainAls(matrix, { recipe: { ...RECIPE, factors: 8, solver, alpha: 100 }, threads: 2 })
+    await expect(failure).rejects.toMatchObject({
+      code: 'INVALID_MATRIX',
+      message: expect.stringContaining('too large'),
+    })
+  }
+})
+
 test('a training beyond 4 GiB is refused before it allocates', async () => {
   const users = 3_000_000
   const rowPointers = new Int32Array(users + 1).fill(1, 1)
