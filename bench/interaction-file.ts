@@ -90,7 +90,7 @@ function createIds(): { readonly ids: string[]; place(id: string): number } {
   }
 }
 
-/** Columns that grow by doubling. */
+/** Columns that grow by half. */
 function createColumns() {
   let size = 0
   let userAt = new Int32Array(1 << 16)
@@ -99,9 +99,10 @@ function createColumns() {
   return {
     push(user: number, item: number, weight: number): void {
       if (size === userAt.length) {
-        userAt = grown(userAt, new Int32Array(size * 2))
-        itemAt = grown(itemAt, new Int32Array(size * 2))
-        weights = grown(weights, new Float32Array(size * 2))
+        const length = Math.ceil(size * 1.5)
+        userAt = grown(userAt, new Int32Array(length))
+        itemAt = grown(itemAt, new Int32Array(length))
+        weights = grown(weights, new Float32Array(length))
       }
       userAt[size] = user
       itemAt[size] = item

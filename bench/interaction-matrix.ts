@@ -8,15 +8,15 @@ export interface NamedMatrix {
   readonly userIds: readonly string[]
 }
 
-/** Weights of repeated pairs are added; a pair that cancels out is left out. */
+/** Weights of repeated pairs are added; a pair that cancels out is left out. Takes the columns of `pairs` over. */
 export function matrixOfPairs(pairs: Pairs): NamedMatrix {
   const { users, userAt, weights } = pairs
   const itemIds = [...pairs.items].sort((left, right) => (left < right ? -1 : 1))
   const rankOf = new Map(itemIds.map((id, rank) => [id, rank]))
   const ranks = Int32Array.from(pairs.items, (id) => rankOf.get(id)!)
-  const itemAt = pairs.itemAt.map((at) => ranks[at]!)
-  const all = Int32Array.from({ length: userAt.length }, (_, at) => at)
-  const byItem = placed(all, itemAt, itemIds.length).order
+  const { itemAt } = pairs
+  for (let at = 0; at < itemAt.length; at++) itemAt[at] = ranks[itemAt[at]!]!
+  const byItem = placed(null, itemAt, itemIds.length).order
   const { order, pointers } = placed(byItem, userAt, users.length)
   const rowPointers = new Int32Array(users.length + 1)
   const itemIndices = new Int32Array(order.length)
@@ -43,13 +43,16 @@ export function matrixOfPairs(pairs: Pairs): NamedMatrix {
   return { matrix, itemIds, userIds: users }
 }
 
-/** A stable counting sort of `order` by key. */
-function placed(order: Int32Array, keys: Int32Array, size: number): { order: Int32Array; pointers: Int32Array } {
+/** A stable counting sort of `order` (null: as they are) by key. */
+function placed(order: Int32Array | null, keys: Int32Array, size: number): { order: Int32Array; pointers: Int32Array } {
   const pointers = new Int32Array(size + 1)
   for (const key of keys) pointers[key + 1]!++
   for (let key = 0; key < size; key++) pointers[key + 1]! += pointers[key]!
   const next = pointers.slice()
-  const sorted = new Int32Array(order.length)
-  for (const at of order) sorted[next[keys[at]!]!++] = at
+  const sorted = new Int32Array(keys.length)
+  for (let place = 0; place < keys.length; place++) {
+    const at = order === null ? place : order[place]!
+    sorted[next[keys[at]!]!++] = at
+  }
   return { order: sorted, pointers }
 }
