@@ -43,6 +43,13 @@ export interface ClickHouseConnection extends AsyncDisposable {
   insert(what: string, signal: AbortSignal, prepare: () => Promise<InsertBody>): Promise<void>
   /** All rows of a short answer as arrays; an error of the server while it computes them is thrown, not cut off. */
   rows(what: string, signal: AbortSignal, query: string, parameters?: QueryParameters): Promise<readonly unknown[][]>
+  /** The same in pieces of some hundred rows as they come; given up, the request is too. */
+  pieces(
+    what: string,
+    signal: AbortSignal,
+    query: string,
+    parameters: QueryParameters,
+  ): AsyncIterable<readonly unknown[][]>
   /** Runs `use` over the bytes of a long answer as they come. */
   bytes<T>(what: string, signal: AbortSignal, query: string, use: (bytes: Readable) => Promise<T>): Promise<T>
   /** A statement without rows. */
@@ -58,6 +65,25 @@ export function connectClickHouse(address: ClickHouseAddress): ClickHouseConnect
   })
   const reads = createTurnstile('event store reads', { insideMax: READS_INSIDE_MAX, waitingMax: READS_WAITING_MAX })
   const failure = (error: unknown, what: string, signal: AbortSignal) => asFailure(error, what, address.shown, signal)
+
+  async function* pieces(what: string, signal: AbortSignal, query: string, parameters: QueryParameters) {
+    using _place = await reads.enter(signal)
+    try {
+      const result = await client.query({
+        ...{ query, query_params: { ...parameters }, format: 'JSONCompactEachRow' as const, abort_signal: signal },
+        clickhouse_settings: { ...READ_SETTINGS, wait_end_of_query: 1 },
+      })
+      const stream = result.stream<unknown[]>()
+      try {
+        for await (const piece of stream) yield piece.map((row) => row.json<unknown[]>())
+      } finally {
+        stream.destroy()
+      }
+    } catch (error) {
+      throw failure(error, what, signal)
+    }
+  }
+
   return {
     async insert(what, signal, prepare) {
       using _place = await inserts.enter(signal)
@@ -76,17 +102,11 @@ export function connectClickHouse(address: ClickHouseAddress): ClickHouseConnect
       }
     },
     async rows(what, signal, query, parameters = {}) {
-      using _place = await reads.enter(signal)
-      try {
-        const result = await client.query({
-          ...{ query, query_params: { ...parameters }, format: 'JSONCompactEachRow' as const, abort_signal: signal },
-          clickhouse_settings: { ...READ_SETTINGS, wait_end_of_query: 1 },
-        })
-        return await result.json<unknown[]>()
-      } catch (error) {
-        throw failure(error, what, signal)
-      }
+      const rows: unknown[][] = []
+      for await (const piece of pieces(what, signal, query, parameters)) for (const row of piece) rows.push(row)
+      return rows
     },
+    pieces,
     async bytes(what, signal, query, use) {
       using _place = await reads.enter(signal)
       try {

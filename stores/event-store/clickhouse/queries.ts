@@ -3,8 +3,8 @@ import type { PopularItem, PopularityQuery } from '../port.ts'
 import type { ClickHouseConnection } from './connection.ts'
 import { EVENT_COLUMNS, eventOf } from './rows.ts'
 
-/** Rows of one page of a scan: bounds the server's and our memory. */
-const PAGE_EVENTS_MAX = 20_000
+/** Rows of one page of a scan. */
+const PAGE_EVENTS = 100_000
 
 /** FINAL everywhere: a repeat that no merge has removed yet must not count for any reader. */
 const POPULAR = `WITH (SELECT max(timestamp) FROM events FINAL) AS newest_at
@@ -20,13 +20,16 @@ const POSITIONS = `SELECT concat(topic, '/', toString(partition)) AS place, max(
 const USER_EVENTS = `SELECT ${EVENT_COLUMNS} FROM events FINAL
   WHERE user_id = {user:String} ORDER BY timestamp DESC, event_id LIMIT {limit:UInt32}`
 
-/** The first condition is for the key: the server reads from the user on, in order, and stops when the page is full. */
+/**
+ * The first condition is for the key: the server reads from the user on, in order, and stops when the page is full. One
+ * thread, because several would cut the rest of the table into ranges and read far beyond the page.
+ */
 const SCAN_PAGE = `SELECT ${EVENT_COLUMNS} FROM events FINAL
   WHERE user_id >= {user:String}
     AND (user_id, topic, partition, offset, event_id)
       > ({user:String}, {topic:String}, {partition:UInt32}, {offset:UInt64}, {event:String})
     AND offset < {until:Map(String, UInt64)}[concat(topic, '/', toString(partition))]
-  ORDER BY user_id, topic, partition, offset, event_id LIMIT {limit:UInt32}`
+  ORDER BY user_id, topic, partition, offset, event_id LIMIT ${PAGE_EVENTS} SETTINGS max_threads = 1`
 
 const FROM_THE_BEGINNING = { user: '', topic: '', partition: 0, offset: 0, event: '' }
 
@@ -74,8 +77,8 @@ export async function readPopular(
 }
 
 /**
- * Events below the position vector, by user, then topic, partition and offset. Page by page, each a request of its own:
- * a slow taker holds nothing at the server, and what is below the vector does not change between two pages.
+ * Events below the position vector, by user, then topic, partition and offset. Page by page, each a request of its own
+ * that begins after the last event: bounded at the server, and what is below the vector does not change between two pages.
  */
 export async function* scanEvents(
   connection: ClickHouseConnection,
@@ -84,18 +87,26 @@ export async function* scanEvents(
   signal: AbortSignal,
 ): AsyncIterable<readonly StoredEvent[]> {
   if (until.size === 0) return
-  const batchesPerPage = Math.max(1, Math.floor(PAGE_EVENTS_MAX / batchEventsMax))
-  const limit = batchesPerPage * batchEventsMax
+  let batch: StoredEvent[] = []
   let after = FROM_THE_BEGINNING
-  for (;;) {
-    const rows = await connection.rows('scan by user', signal, SCAN_PAGE, { ...after, until, limit })
-    for (let start = 0; start < rows.length; start += batchEventsMax)
-      yield rows.slice(start, start + batchEventsMax).map(eventOf)
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < limit) return
-    const { userId, eventId, topic, partition, offset } = eventOf(last)
-    after = { user: userId, topic, partition, offset, event: eventId }
+  for (let rows = PAGE_EVENTS; rows === PAGE_EVENTS; ) {
+    rows = 0
+    for await (const piece of connection.pieces('scan by user', signal, SCAN_PAGE, { ...after, until })) {
+      rows += piece.length
+      for (const event of piece.map(eventOf)) {
+        after = placeOf(event)
+        batch.push(event)
+        if (batch.length < batchEventsMax) continue
+        yield batch
+        batch = []
+      }
+    }
   }
+  if (batch.length > 0) yield batch
+}
+
+function placeOf({ userId, topic, partition, offset, eventId }: StoredEvent): typeof FROM_THE_BEGINNING {
+  return { user: userId, topic, partition, offset, event: eventId }
 }
 
 function natural(limit: number): number {
