@@ -3,9 +3,10 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openEmbeddedFolder } from '../../../schemas/embedded-folder.ts'
 import { isMillraceError, MillraceError } from '../../../schemas/errors.ts'
+import { checkKey } from '../key.ts'
 import type { ArtifactInfo, Artifacts } from '../port.ts'
 import { readBlob, readBlobHeader, writeBlob } from './blob.ts'
-import { checkKey, pathOf, segmentOf } from './key.ts'
+import { pathOf, segmentOf } from './key.ts'
 
 const VERSION = 1
 

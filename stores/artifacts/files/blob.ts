@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { open } from 'node:fs/promises'
-import { setImmediate } from 'node:timers/promises'
+import { sha256 } from '../checksum.ts'
 
 /**
  * One artifact as a file: a header of 64 bytes, then the content. The header is `MRARTF01`, the content's length as a
@@ -9,8 +8,6 @@ import { setImmediate } from 'node:timers/promises'
  */
 const HEADER_BYTES = 64
 const MAGIC = 'MRARTF01'
-/** Hashed at a time between turns of the event loop: a few milliseconds. */
-const HASH_BYTES_PER_TURN = 4_194_304
 
 export interface BlobHeader {
   readonly bytes: number
@@ -61,14 +58,4 @@ async function writeFully(handle: FileHandle, bytes: Uint8Array, position: numbe
     const length = Math.min(bytes.byteLength - written, 1 << 26)
     written += (await handle.write(bytes, written, length, position + written)).bytesWritten
   }
-}
-
-async function sha256(content: Uint8Array, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256')
-  for (let start = 0; start < content.byteLength; start += HASH_BYTES_PER_TURN) {
-    if (start > 0) await setImmediate()
-    signal.throwIfAborted()
-    hash.update(content.subarray(start, start + HASH_BYTES_PER_TURN))
-  }
-  return hash.digest('hex')
 }

@@ -1,18 +1,3 @@
-import { MillraceError } from '../../../schemas/errors.ts'
-
-const KEY_LENGTH_MAX = 512
-const SEGMENT = /^[A-Za-z0-9._-]{1,200}$/
-
-/** @throws MillraceError INVALID_REQUEST for what could leave the folder or is no key: empty, absolute, `.` or `..` segments. */
-export function checkKey(key: string): void {
-  if (key.length <= KEY_LENGTH_MAX && key.split('/').every(isSegment)) return
-  throw new MillraceError(
-    'INVALID_REQUEST',
-    `artifact key ${JSON.stringify(key.slice(0, 100))} is refused: write segments of [A-Za-z0-9._-] separated by single slashes, ${KEY_LENGTH_MAX} characters at most`,
-    { field: 'key' },
-  )
-}
-
 /** A key's segments are prefixed on disk, so that no key can name a file of the folder itself, nor a temporary one. */
 export function pathOf(key: string): string[] {
   return key.split('/').map((segment, index, all) => (index === all.length - 1 ? `f-${segment}` : `d-${segment}`))
@@ -21,8 +6,4 @@ export function pathOf(key: string): string[] {
 /** The key's segment of a file or folder name; null for names that are not of keys. */
 export function segmentOf(name: string, isFolder: boolean): string | null {
   return name.startsWith(isFolder ? 'd-' : 'f-') ? name.slice(2) : null
-}
-
-function isSegment(segment: string): boolean {
-  return SEGMENT.test(segment) && segment !== '.' && segment !== '..'
 }
