@@ -16,6 +16,8 @@ const CONFLICT_TRIES_MAX = 10
 
 export interface ApplyParts {
   readonly userState: UserState
+  /** The content of user state that the events are to be added to; a state emptied since refuses them. */
+  readonly generation: number
   readonly rules: HistoryRules
   /** Solve factors against this model; null stores none. */
   readonly model: ServingModel | null
@@ -67,7 +69,7 @@ async function applyOnce(
   parts: ApplyParts,
   result: { applied: number; duplicates: number; appliedAt: number[] },
 ): Promise<UserEvents[]> {
-  const { userState, rules, signal } = parts
+  const { userState, generation, rules, signal } = parts
   const records = await userState.getMany(
     users.map(([userId]) => userId),
     { signal },
@@ -89,7 +91,7 @@ async function applyOnce(
     swaps.push({ userId, expectedRevision: before.revision, next })
     swapped.push({ user, applied })
   })
-  const effects = await userState.swap(swaps, { signal })
+  const effects = await userState.swap(swaps, { signal, generation })
   const conflicts: UserEvents[] = []
   swapped.forEach(({ user, applied }, index) => {
     const [, events] = user

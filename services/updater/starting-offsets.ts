@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { historyRecipe } from '../../engine/history/history.ts'
 import { MillraceError } from '../../schemas/errors.ts'
 import type { AssignedPartition } from '../../streams/event-log/port.ts'
@@ -9,6 +10,12 @@ import { historyRules } from './rules.ts'
 const REWIND_MS = 60_000
 const REBUILD_BATCH_EVENTS_MAX = 10_000
 
+/** The recipe of a state that is being rebuilt, with the time of the last sign of life. */
+const REBUILDING = 'rebuilding '
+/** A rebuild without a sign of life for so long is taken over. */
+const REBUILD_SILENCE_MAX_MS = 10_000
+const REBUILD_POLL_MS = 100
+
 type Positions = ReadonlyMap<string, number>
 
 /**
@@ -16,6 +23,8 @@ type Positions = ReadonlyMap<string, number>
  * - Histories of another recipe (or none yet), or a partition whose `applied` is gone although the group has committed
  *   or the log no longer reaches back to its beginning: everything is rebuilt from the event store.
  * - `applied` at or above the commit: there. Below (the state fell back after a power loss): 60 s of records before it.
+ * The generation is the one of which all this is true: writes of this assignment name it, so that one who has not
+ * noticed that the state was emptied cannot write into what others rebuild.
  * @throws MillraceError LOG_RESET when `applied` lies beyond the log's end.
  */
 export async function startingOffsets(
@@ -23,8 +32,10 @@ export async function startingOffsets(
   context: ServiceContext,
   backends: BackendsOf<'updater'>,
   signal: AbortSignal,
-): Promise<Map<string, number>> {
+): Promise<{ starts: Map<string, number>; generation: number }> {
   const { userState, eventStore } = backends
+  await waitForRebuild(context, backends, signal)
+  const generation = await userState.generation({ signal })
   const applied = await userState.applied({ signal })
   const recipe = await userState.recipe({ signal })
   for (const partition of assigned) refuseBeyondEnd(partition, applied)
@@ -35,15 +46,18 @@ export async function startingOffsets(
       : assigned.some((partition) => hasGap(partition, applied, stored))
         ? 'applied offsets are missing'
         : null
-  if (reason !== null) return rebuild(assigned, reason, context, backends, signal)
+  if (reason !== null) {
+    const rebuilt = await rebuild(assigned, { reason, generation }, context, backends, signal)
+    return rebuilt ?? startingOffsets(assigned, context, backends, signal)
+  }
   const starts = new Map<string, number>()
   for (const partition of assigned) {
     const position = applied.get(nameOf(partition))
     starts.set(nameOf(partition), await startOf(partition, position, backends, signal))
   }
   const rewound = new Map([...starts].filter(([name, start]) => start < (applied.get(name) ?? 0)))
-  if (rewound.size > 0) await userState.setApplied(rewound, { signal, allowLower: true })
-  return starts
+  if (rewound.size > 0) await userState.setApplied(rewound, { signal, generation, allowLower: true })
+  return { starts, generation }
 }
 
 /** true where records that the state has not applied can only be had from the event store. */
@@ -72,27 +86,45 @@ async function startOf(
   return Math.max(startOffset, Math.min(rewound, start))
 }
 
+/** Another updater may be rebuilding the state: it is waited for as long as it gives signs of life. */
+async function waitForRebuild(
+  context: ServiceContext,
+  { userState }: BackendsOf<'updater'>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const recipe = await userState.recipe({ signal })
+    if (!recipe?.startsWith(REBUILDING)) return
+    if (Math.abs(context.now() - Number(recipe.slice(REBUILDING.length))) > REBUILD_SILENCE_MAX_MS) return
+    await delay(REBUILD_POLL_MS, undefined, { signal })
+  }
+}
+
 /**
  * Clears the state and builds every history anew from the event store. The recipe is written last: a rebuild that was
  * interrupted starts over, and until then readers can tell that the state is not whole.
+ * null, changing nothing, when the state is no longer of that generation: someone else has begun.
  */
 async function rebuild(
   assigned: readonly AssignedPartition[],
-  reason: string,
+  { reason, generation: emptied }: { reason: string; generation: number },
   context: ServiceContext,
   { userState, eventStore }: BackendsOf<'updater'>,
   signal: AbortSignal,
-): Promise<Map<string, number>> {
+): Promise<{ starts: Map<string, number>; generation: number } | null> {
   const rules = historyRules(context)
   const until = await eventStore.positions({ signal })
   for (const partition of assigned) refuseBeyondEnd(partition, until)
-  await userState.clear({ signal })
+  const generation = await userState.clear({ signal, generation: emptied })
+  if (generation === null) return null
+  const giveSignOfLife = () => userState.setRecipe(`${REBUILDING}${context.now()}`, { signal, generation })
+  await giveSignOfLife()
   let events = 0
   const parts = {
-    ...{ userState, rules, signal, model: null },
+    ...{ userState, generation, rules, signal, model: null },
     freshnessMs: () => null,
     onConflict: () => {},
-    heartbeat: async () => {},
+    heartbeat: giveSignOfLife,
   }
   for await (const batch of eventStore.scanByUser(until, { batchEventsMax: REBUILD_BATCH_EVENTS_MAX, signal })) {
     await applyEvents(batch, parts)
@@ -106,10 +138,10 @@ async function rebuild(
     starts.set(name, start)
     if (start > 0) reached.set(name, start)
   }
-  await userState.setApplied(reached, { signal, allowLower: true })
-  await userState.setRecipe(historyRecipe(rules), { signal })
+  await userState.setApplied(reached, { signal, generation, allowLower: true })
+  await userState.setRecipe(historyRecipe(rules), { signal, generation })
   if (events > 0) context.logger.info({ events, reason }, 'user state was rebuilt from the event store')
-  return starts
+  return { starts, generation }
 }
 
 function refuseBeyondEnd(partition: AssignedPartition, positions: Positions): void {

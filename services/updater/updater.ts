@@ -49,9 +49,12 @@ export async function runUpdater(
   }
   /** `applied` as this updater left it: anything lower is a state that was emptied behind its back. */
   const held = new Map<string, number>()
+  let generation = 0
   await consumeReliably(backends.log, options, {
     async onAssigned(assigned, assignedSignal) {
-      const starts = await startingOffsets(assigned, context, backends, assignedSignal)
+      const found = await startingOffsets(assigned, context, backends, assignedSignal)
+      const { starts } = found
+      generation = found.generation
       const applied = await backends.userState.applied({ signal: assignedSignal })
       for (const name of starts.keys()) held.set(name, applied.get(name) ?? 0)
       return starts
@@ -60,7 +63,7 @@ export async function runUpdater(
       using grace = withGrace(control.signal)
       await updateFrom(
         batch,
-        { heartbeat: control.heartbeat, signal: grace.signal, held },
+        { heartbeat: control.heartbeat, signal: grace.signal, held, generation },
         context,
         backends,
         parts,
@@ -74,11 +77,12 @@ interface BatchControl {
   heartbeat(): Promise<void>
   readonly signal: AbortSignal
   readonly held: Map<string, number>
+  readonly generation: number
 }
 
 async function updateFrom(
   batch: LogBatch,
-  { heartbeat, signal, held }: BatchControl,
+  { heartbeat, signal, held, generation }: BatchControl,
   context: ServiceContext,
   { userState }: BackendsOf<'updater'>,
   { codecs, models }: UpdaterParts,
@@ -92,15 +96,16 @@ async function updateFrom(
   const behindMs = context.now() - first.appendedAt
   const result = await applyEvents(events, {
     userState,
+    generation,
     rules: historyRules(context),
-    model: behindMs <= SOLVE_LAG_MAX_MS ? models.current() : null,
+    model: userState.keepsFactors && behindMs <= SOLVE_LAG_MAX_MS ? models.current() : null,
     freshnessMs: (appendedAt) => Math.max(0, context.now() - appendedAt),
     signal,
     onConflict: (users) => metrics.conflicts.inc(users),
     heartbeat,
   })
   await refuseFlushed(name, held, userState, signal)
-  await userState.setApplied(new Map([[name, last.offset + 1]]), { signal })
+  await userState.setApplied(new Map([[name, last.offset + 1]]), { signal, generation })
   held.set(name, Math.max(held.get(name) ?? 0, last.offset + 1))
   metrics.events.inc({ result: 'applied' }, result.applied)
   metrics.events.inc({ result: 'duplicate' }, result.duplicates)

@@ -76,7 +76,16 @@ test('two updaters that write the same users lose nothing', async () => {
   const { userState } = world.backends
   const conflicts: number[] = []
   const rules = historyRules(world.context())
-  const parts = { userState, rules, model: null, freshnessMs: () => 1, signal: world.signal, heartbeat: async () => {} }
+  const generation = await userState.generation(world)
+  const parts = {
+    userState,
+    generation,
+    rules,
+    model: null,
+    freshnessMs: () => 1,
+    signal: world.signal,
+    heartbeat: async () => {},
+  }
   const write = async (partition: number) => {
     for (let offset = 0; offset < 40; offset++) {
       const event = { userId: 'u', itemId: `i${offset}`, type: 'view', timestamp: 1e12, operation: 'assert' as const }

@@ -48,3 +48,15 @@ export function shardOf(userId: string): number {
   }
   return (hash ^ (hash >>> 16)) & (SHARDS - 1)
 }
+
+/** Positions of values by the shard of their user. */
+export function byShard<T>(values: readonly T[], userIdOf: (value: T) => string): Map<number, number[]> {
+  const shards = new Map<number, number[]>()
+  values.forEach((value, position) => {
+    const shard = shardOf(userIdOf(value))
+    const own = shards.get(shard)
+    if (own) own.push(position)
+    else shards.set(shard, [position])
+  })
+  return shards
+}

@@ -7,7 +7,7 @@ import { openConnection, type RedisConnection } from './connection.ts'
 import { decodeRecord, encodeRecord } from './encoding.ts'
 import { appliedOf, Follower, PARTITION_FIELD } from './follower.ts'
 import { Generations } from './generations.ts'
-import { createKeys, type Keys, SHARDS, shardOf } from './keys.ts'
+import { byShard, createKeys, type Keys, SHARDS, shardOf } from './keys.ts'
 import { LocalLists, type UserLists } from './local-lists.ts'
 import { createScripts, type Scripts } from './scripts.ts'
 import { checkServer } from './server-check.ts'
@@ -281,18 +281,6 @@ export class RedisUserState implements UserState {
     if (this.#closed) throw new MillraceError('STATE_UNAVAILABLE', 'user state in Redis is closed')
     if (signal?.aborted) throw new MillraceError('ABORTED', 'the call to the user state was aborted before it began')
   }
-}
-
-/** Positions of values by the shard of their user. */
-function byShard<T>(values: readonly T[], userIdOf: (value: T) => string): Map<number, number[]> {
-  const shards = new Map<number, number[]>()
-  values.forEach((value, position) => {
-    const shard = shardOf(userIdOf(value))
-    const own = shards.get(shard)
-    if (own) own.push(position)
-    else shards.set(shard, [position])
-  })
-  return shards
 }
 
 /** Like Promise.all, but ends only when all have ended: nothing of a failed call is still under way. */
