@@ -1,16 +1,16 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MillraceError } from '../../../schemas/errors.ts'
+import type { RowProgress } from './read-ahead.ts'
 
-/** How far an import has come: every row below `nextRow` was acknowledged or rejected. */
-export interface Checkpoint {
-  readonly nextRow: number
+/** How far an import has come: which rows were acknowledged or rejected, and how many. */
+export interface Checkpoint extends RowProgress {
   readonly accepted: number
   readonly rejected: number
   readonly finished: boolean
 }
 
-export const START: Checkpoint = { nextRow: 0, accepted: 0, rejected: 0, finished: false }
+export const START: Checkpoint = { nextRow: 0, doneRanges: [], accepted: 0, rejected: 0, finished: false }
 
 export interface CheckpointFile {
   readonly path: string
@@ -22,6 +22,7 @@ export interface CheckpointFile {
 /** One file per log and input: the same file imported into another log starts from the beginning. */
 export function checkpointFile(dataFolder: string, logId: string, fileHash: string): CheckpointFile {
   const path = join(dataFolder, 'imports', `${logId.replaceAll(/[^A-Za-z0-9_-]/g, '')}-${fileHash}.json`)
+  let isFolderThere = false
   return {
     path,
     async read() {
@@ -37,7 +38,8 @@ export function checkpointFile(dataFolder: string, logId: string, fileHash: stri
       }
     },
     async write(checkpoint) {
-      await mkdir(dirname(path), { recursive: true })
+      if (!isFolderThere) await mkdir(dirname(path), { recursive: true })
+      isFolderThere = true
       const handle = await open(`${path}.draft`, 'w')
       try {
         await handle.writeFile(JSON.stringify(checkpoint))

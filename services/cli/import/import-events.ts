@@ -4,7 +4,10 @@ import type { Api } from '../api.ts'
 import { type Checkpoint, type CheckpointFile, START } from './checkpoint.ts'
 import { type EventMapping, mapEvent } from './event-mapping.ts'
 import { type InputFile, readRows } from './input-file.ts'
+import { createDoneCheck, ReadAhead } from './read-ahead.ts'
 
+/** Rows read before the first of them is sent, so that large baskets spread over several requests. */
+const ROWS_AHEAD_MAX = 10_000
 /** Events of one request. */
 export const BATCH_EVENTS_MAX = 1_000
 /**
@@ -24,14 +27,6 @@ export interface ImportOptions {
   onRejected(reason: string): void
 }
 
-interface Batch {
-  readonly events: InteractionInput[]
-  readonly lines: number[]
-  readonly perUser: Map<string, number>
-  rejected: number
-  nextRow: number
-}
-
 interface Verdicts {
   readonly accepted: number
   readonly rejected: readonly { readonly index: number; readonly detail: string }[]
@@ -43,65 +38,66 @@ interface Verdicts {
  * @throws MillraceError INVALID_INPUT_FILE when not one row of the first request is usable.
  */
 export async function importEvents(api: Api, checkpoints: CheckpointFile, options: ImportOptions): Promise<Checkpoint> {
-  let done = options.dryRun ? START : await checkpoints.read()
-  if (done.finished) return done
-  const startRow = done.nextRow
-  let batch = emptyBatch(startRow)
-
-  async function flush(): Promise<void> {
-    const verdicts = options.dryRun ? { accepted: batch.events.length, rejected: [] } : await post(api, batch.events)
-    for (const { index, detail } of verdicts.rejected) options.onRejected(`line ${batch.lines[index]}: ${detail}`)
-    const rejected = batch.rejected + verdicts.rejected.length
-    if (done.accepted === 0 && verdicts.accepted === 0 && rejected > 0) {
-      const first = verdicts.rejected[0]?.detail ?? 'the reasons are above'
-      throw new MillraceError(
-        'INVALID_INPUT_FILE',
-        `none of the first ${rejected} rows of ${options.file.path} can be imported: ${first}`,
-        { field: options.file.path },
-      )
-    }
-    done = {
-      nextRow: batch.nextRow,
-      accepted: done.accepted + verdicts.accepted,
-      rejected: done.rejected + rejected,
-      finished: false,
-    }
-    if (!options.dryRun) await checkpoints.write(done)
-    options.onProgress(done)
-    batch = emptyBatch(batch.nextRow)
-  }
-
+  const before = options.dryRun ? START : await checkpoints.read()
+  if (before.finished) return before
+  const sending = createSending(api, checkpoints, options, before)
+  const isDone = createDoneCheck(before)
   for await (const row of readRows(options.file)) {
-    if (row.row < startRow) continue
+    if (isDone(row.row)) {
+      sending.ahead.readPast(row.row)
+      continue
+    }
     options.signal.throwIfAborted()
     const mapped = mapEvent(row, options.mapping, options.file.hash)
-    if ('rejected' in mapped) {
-      options.onRejected(mapped.rejected)
-      batch.rejected++
-    } else {
-      if (isFull(batch, mapped.event.userId)) await flush()
-      add(batch, mapped.event, row.line)
-    }
-    batch.nextRow = row.row + 1
+    if ('rejected' in mapped) sending.reject(row.row, mapped.rejected)
+    else sending.ahead.add({ row: row.row, line: row.line, event: mapped.event })
+    if (sending.ahead.size >= ROWS_AHEAD_MAX) await sending.sendOne()
   }
-  await flush()
-  done = { ...done, finished: true }
+  do await sending.sendOne()
+  while (sending.ahead.size > 0)
+  const done = { ...sending.checkpoint(), finished: true }
   if (!options.dryRun) await checkpoints.write(done)
   return done
 }
 
-function emptyBatch(nextRow: number): Batch {
-  return { events: [], lines: [], perUser: new Map(), rejected: 0, nextRow }
+/** The rows on their way, and the running count of what became of them. */
+function createSending(api: Api, checkpoints: CheckpointFile, options: ImportOptions, before: Checkpoint) {
+  const ahead = new ReadAhead(
+    { eventsMax: BATCH_EVENTS_MAX, eventsPerUserMax: BATCH_EVENTS_PER_USER_MAX },
+    before.nextRow,
+  )
+  let { accepted, rejected } = before
+
+  function checkpoint(): Checkpoint {
+    return { ...ahead.progress(), accepted, rejected, finished: false }
+  }
+
+  return {
+    ahead,
+    checkpoint,
+    reject(row: number, reason: string): void {
+      ahead.readPast(row)
+      rejected++
+      options.onRejected(reason)
+    },
+    async sendOne(): Promise<void> {
+      const rows = ahead.take()
+      const events = rows.map(({ event }) => event)
+      const verdicts = options.dryRun ? { accepted: events.length, rejected: [] } : await post(api, events)
+      for (const { index, detail } of verdicts.rejected) options.onRejected(`line ${rows[index]?.line}: ${detail}`)
+      accepted += verdicts.accepted
+      rejected += verdicts.rejected.length
+      if (accepted === 0 && rejected > 0) throw nothingUsable(options.file.path, rejected, verdicts)
+      if (!options.dryRun) await checkpoints.write(checkpoint())
+      options.onProgress(checkpoint())
+    },
+  }
 }
 
-function isFull(batch: Batch, userId: string): boolean {
-  return batch.events.length >= BATCH_EVENTS_MAX || (batch.perUser.get(userId) ?? 0) >= BATCH_EVENTS_PER_USER_MAX
-}
-
-function add(batch: Batch, event: InteractionInput, line: number): void {
-  batch.events.push(event)
-  batch.lines.push(line)
-  batch.perUser.set(event.userId, (batch.perUser.get(event.userId) ?? 0) + 1)
+function nothingUsable(path: string, rejected: number, verdicts: Verdicts): MillraceError {
+  const first = verdicts.rejected[0]?.detail ?? 'the reasons are above'
+  const message = `none of the first ${rejected} rows of ${path} can be imported: ${first}`
+  return new MillraceError('INVALID_INPUT_FILE', message, { field: path })
 }
 
 async function post(api: Api, events: readonly InteractionInput[]): Promise<Verdicts> {
