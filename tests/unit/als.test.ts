@@ -76,6 +76,18 @@ test('conjugate gradients reach the loss of the exact solver', async () => {
   expect((await loss('cg'))! / (await loss('cholesky'))!).toBeLessThan(1.01)
 })
 
+test('short rows, solved by the smaller system, end where gradients end', async () => {
+  const matrix = randomMatrix(400, 300, 0.08, 4)
+  const loss = async (solver: 'cg' | 'cholesky', factors: number) => {
+    const recipe: Recipe = { ...RECIPE, factors, solver, iterations: 10 }
+    return (await trainAls(matrix, { recipe, threads: 2, reportLoss: true })).loss
+  }
+  for (const factors of [20, 96]) {
+    const ratio = (await loss('cholesky', factors))! / (await loss('cg', factors))!
+    expect(Math.abs(ratio - 1)).toBeLessThan(5e-3)
+  }
+})
+
 test('two groups that share nothing are told apart', async () => {
   const rows = Array.from({ length: 40 }, (_, user) =>
     Array.from({ length: 6 }, (_, item) => [item + (user % 2) * 6, 1] as const).filter(
