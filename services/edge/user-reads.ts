@@ -1,15 +1,16 @@
-import { isMillraceError } from '../../schemas/errors.ts'
+import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import type { UserRecord } from '../../schemas/user-record.ts'
 import type { UserState } from '../../stores/user-state/port.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { Backends } from '../runtime/context.ts'
+import { isWhole } from '../runtime/state-recipe.ts'
 import { decodeToken } from './token.ts'
 
 const SCENARIO = 'user'
 /** Lists being stored at a time; more are simply not stored. */
 const STORING_MAX = 256
 
-/** What user state says of a user; `available` is false where it does not answer. */
+/** What user state says of a user; `available` is false where it does not answer, or is being built and lacks the user. */
 export interface UserRead {
   readonly record: UserRecord | null
   readonly available: boolean
@@ -38,7 +39,9 @@ export function createUserReads(
     },
     async read(userId, signal) {
       const record = await orElse(userState.get(userId, { signal }), 'unavailable' as const)
-      return record === 'unavailable' ? { record: null, available: false } : { record, available: true }
+      if (record === 'unavailable') return { record: null, available: false }
+      if (record !== null) return { record, available: true }
+      return { record, available: await orElse(isBuilt(userState, signal), false) }
     },
     async cachedList(userId, modelVersion, catalogueRevision) {
       const list = await orElse(userState.getList(userId, SCENARIO, { modelVersion, catalogueRevision }), null)
@@ -55,6 +58,16 @@ export function createUserReads(
         })
     },
   }
+}
+
+async function isBuilt(userState: UserState, signal: AbortSignal): Promise<boolean> {
+  return isWhole(await userState.recipe({ signal }))
+}
+
+/** @throws MillraceError STATE_UNAVAILABLE while the state is being built, so that nobody is called unknown too early. */
+export async function refuseUnbuilt(userState: UserState, signal: AbortSignal): Promise<void> {
+  if (await isBuilt(userState, signal)) return
+  throw new MillraceError('STATE_UNAVAILABLE', 'user state is being built from the event store; retry in a moment')
 }
 
 async function orElse<T, const Other>(answer: Promise<T>, other: Other): Promise<T | Other> {

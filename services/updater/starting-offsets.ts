@@ -3,6 +3,7 @@ import { historyRecipe } from '../../engine/history/history.ts'
 import { MillraceError } from '../../schemas/errors.ts'
 import type { AssignedPartition } from '../../streams/event-log/port.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
+import { REBUILDING } from '../runtime/state-recipe.ts'
 import { applyEvents } from './apply-events.ts'
 import { historyRules } from './rules.ts'
 
@@ -10,8 +11,6 @@ import { historyRules } from './rules.ts'
 const REWIND_MS = 60_000
 const REBUILD_BATCH_EVENTS_MAX = 10_000
 
-/** The recipe of a state that is being rebuilt, with the time of the last sign of life. */
-const REBUILDING = 'rebuilding '
 /** A rebuild without a sign of life for so long is taken over. */
 const REBUILD_SILENCE_MAX_MS = 10_000
 const REBUILD_POLL_MS = 100

@@ -45,6 +45,25 @@ test('without user state lists go on, degraded and saying so; without the event 
   expect((await edge.call('GET', '/readyz')).status).toBe(200)
 })
 
+test('while user state is being built nobody is called unknown: lists are degraded and say so', async () => {
+  await using edge = await openEdge({ consumers: false })
+  await edge.call('POST', '/api/v1/items', { items })
+  await edge.popularity.refresh(soon())
+  const { userState } = edge.backends
+  for (const recipe of [null, `rebuilding ${Date.now()}`]) {
+    if (recipe !== null) await userState.setRecipe(recipe, { signal: soon() })
+    const { body } = await edge.call('GET', '/api/v1/recommendations/user/ann')
+    expect(body).toMatchObject({ degraded: true, state: null, skipped: { personal: 'state_unavailable' } })
+    expect(body.items).toHaveLength(10)
+    const because = await edge.call('GET', '/api/v1/users/ann/because/item-1')
+    expect([because.status, because.body.code]).toEqual([503, 'STATE_UNAVAILABLE'])
+  }
+  await userState.setRecipe('{}', { signal: soon() })
+  const { body } = await edge.call('GET', '/api/v1/recommendations/user/ann')
+  expect(body).toMatchObject({ degraded: false, skipped: { personal: 'unknown_user' } })
+  expect((await edge.call('GET', '/api/v1/users/ann/because/item-1')).status).toBe(404)
+})
+
 test('without the log events are refused with 503 and Retry-After, and reading goes on', async () => {
   await using edge = await openEdge({ consumers: false })
   await edge.call('POST', '/api/v1/items', { items })

@@ -7,6 +7,7 @@ import type { EdgeApp, EdgeServices } from '../parts.ts'
 import { allowedItems } from '../personal.ts'
 import type { PreparedModel } from '../prepared-model.ts'
 import { answers } from '../reply-schemas.ts'
+import { refuseUnbuilt } from '../user-reads.ts'
 
 const DAY_MS = 86_400_000
 /** Contributions shown by default and at most. */
@@ -140,7 +141,10 @@ function becauseRoute(app: EdgeApp, services: EdgeServices, signal: AbortSignal)
     async (request): Promise<Static<typeof BecauseReply>> => {
       const { id, item: itemId } = request.params
       const record = await backends.userState.get(id, { signal })
-      if (record === null) throw new MillraceError('USER_NOT_FOUND', `user "${id}" has no events`, { field: 'id' })
+      if (record === null) {
+        await refuseUnbuilt(backends.userState, signal)
+        throw new MillraceError('USER_NOT_FOUND', `user "${id}" has no events`, { field: 'id' })
+      }
       const prepared = recommender.prepare()
       if (prepared === null) throw new MillraceError('NOT_READY', 'there is no model yet to explain')
       const { scorer, version } = prepared
