@@ -54,6 +54,23 @@ test('a server that stops while columns are read is STORE_UNAVAILABLE, and readi
   expect((await store.columns({ signal })).length).toBe(50_000)
 })
 
+test('a server without space is DISK_FULL, keeps what it acknowledged, and goes on once there is space', async () => {
+  await using database = await temporaryDatabase(serviceUrl('clickhouse'))
+  await using store = await openEventStore(database.url)
+  await store.insert(storedEvents(0, BATCH), { signal })
+  // The server refuses before the last byte is taken; how much must stay free is put above what any disk has.
+  await database.run('ALTER TABLE events MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000')
+  const refused = store.insert(storedEvents(BATCH, BATCH), { signal })
+  await expect(refused).rejects.toMatchObject({
+    code: 'DISK_FULL',
+    message: expect.stringMatching(/disk of .* is full/),
+  })
+  expect(await store.count({ signal })).toBe(BATCH)
+  await database.run('ALTER TABLE events RESET SETTING min_free_disk_bytes_to_perform_insert')
+  await store.insert(storedEvents(BATCH, BATCH), { signal })
+  expect(await store.count({ signal })).toBe(2 * BATCH)
+})
+
 test('a batch whose upload is cut, wherever that is, leaves nothing behind', async () => {
   await using world = await behindProxy()
   const { proxy, store, database } = world
@@ -115,6 +132,7 @@ test('what is wrong with the URL is one line that names the setting and shows no
     [variant((url) => (url.pathname = '/a/b')), 'CONFIG_INVALID', /path segment/],
     [variant((url) => (url.search = '?ch_no_such_setting=1')), 'CONFIG_INVALID', /setting that this server does not/],
     [variant((url) => (url.search = '?colour=red')), 'CONFIG_INVALID', /colour/],
+    [variant((url) => (url.search = '?compression_request=0')), 'CONFIG_INVALID', /compression_request/],
     [variant((url) => (url.search = '?retention_days=0')), 'CONFIG_INVALID', /retention_days=0/],
     [`http://user:${SECRET}@127.0.0.1:1/db`, 'STORE_UNAVAILABLE', /127\.0\.0\.1:1\/db.*ECONNREFUSED/],
     [`http://user:${SECRET}@no-such-host.invalid:8123/db`, 'STORE_UNAVAILABLE', /no-such-host\.invalid/],

@@ -112,6 +112,9 @@ test('settings in the URL reach the server, but not those that a promise rests o
   expect(await store.userEvents('u5', { limit: 100, signal })).toEqual(
     events.filter(({ userId }) => userId === 'u5').toReversed(),
   )
+  await using limited = await openEventStore(`${database.url}?ch_max_rows_to_read=1000&ch_read_overflow_mode=break`)
+  for (const read of [limited.count({ signal }), limited.columns({ signal }), limited.positions({ signal })])
+    await expect(read).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
   await expect(openEventStore(`${database.url}?ch_max_rows_to_read=x`)).rejects.toMatchObject({
     field: 'EVENT_STORE_URL',
   })

@@ -1,6 +1,8 @@
 import { MillraceError } from '../../../schemas/errors.ts'
 
 const RETENTION_DAYS_MAX = 36_500
+/** Whole batches rest on compressed bodies, and calls side by side on there being no session. */
+const REFUSED_PARAMETERS = ['compression_request', 'session_id', 'pathname']
 
 /** Where the server is, taken from `http(s)://user:password@host:port/database?parameter=value`. */
 export interface ClickHouseAddress {
@@ -28,6 +30,8 @@ export function parseClickHouseAddress(text: string): ClickHouseAddress {
   if (retentionDays !== null && !(Number.isInteger(retentionDays) && isRetention(retentionDays)))
     throw invalid(`has retention_days=${retention}; expected a whole number of days from 1 to ${RETENTION_DAYS_MAX}`)
   url.searchParams.delete('retention_days')
+  for (const name of REFUSED_PARAMETERS)
+    if (url.searchParams.has(name)) throw invalid(`has ${name}, which is not up for choice`)
   url.pathname = '/'
   return { url, database, shown, retentionDays }
 }

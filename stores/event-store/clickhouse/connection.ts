@@ -15,10 +15,18 @@ const ABORT_GRACE_MS = 5_000
 /** Sockets idle for longer are not used again: below the 3 s after which older servers close theirs. */
 const IDLE_SOCKET_TTL_MS = 2_500
 
-/** A server stops reading for whoever has gone away, and numbers arrive as numbers (all are below 2^53). */
+/**
+ * A server stops reading for whoever has gone away, numbers arrive as numbers (all are below 2^53), and whatever limit the
+ * URL or the user's profile sets, an answer that exceeds it is an error and never a shorter answer.
+ */
 const READ_SETTINGS: ClickHouseSettings = {
   cancel_http_readonly_queries_on_client_close: 1,
   output_format_json_quote_64bit_integers: 0,
+  read_overflow_mode: 'throw',
+  result_overflow_mode: 'throw',
+  timeout_overflow_mode: 'throw',
+  group_by_overflow_mode: 'throw',
+  sort_overflow_mode: 'throw',
 }
 
 export type QueryParameters = Readonly<Record<string, unknown>>
