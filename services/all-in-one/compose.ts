@@ -24,9 +24,9 @@ export interface RunningMillrace extends AsyncDisposable {
  * @throws MillraceError of the part that cannot start; what was started before is closed again.
  */
 export async function startMillrace(context: ServiceContext, opening: AbortSignal): Promise<RunningMillrace> {
-  const { settings, now } = context
+  const { settings, now, logger } = context
   await using stack = new AsyncDisposableStack()
-  const backends = stack.use(await openBackends(settings, now, BACKENDS_OF.edge))
+  const backends = stack.use(await openBackends(settings, now, BACKENDS_OF.edge, (message) => logger.warn(message)))
   await backends.log.ensureTopics(topicSpecs(settings), { signal: opening })
   const codecs = await openCodecs({
     registryUrl: settings.SCHEMA_REGISTRY_URL,

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { MillraceError } from '../../schemas/errors.ts'
 import type { Settings } from '../../schemas/settings.ts'
-import { startInProcess } from '../all-in-one/in-process.ts'
 import { isEmbedded } from '../runtime/backends.ts'
 
 /** Where commands send their requests; dispose stops what was opened for them. */
@@ -29,6 +28,8 @@ export async function connect(
       `nothing answers at ${url} and there is no data folder ${settings.DATA_DIR}; start with "npm start" or "npx millrace import"`,
     )
   }
+  // Loaded only now: with an edge that answers, a command needs nothing but fetch.
+  const { startInProcess } = await import('../all-in-one/in-process.ts')
   const running = await startInProcess(settings, options.signal)
   return { url: running.url, inProcess: true, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() }
 }

@@ -4,8 +4,6 @@ import { loadConfig } from '../../schemas/config.ts'
 import { isMillraceError, type MillraceError } from '../../schemas/errors.ts'
 import { Settings } from '../../schemas/settings.ts'
 import { PRESETS } from '../../schemas/training.ts'
-import { runAllInOne, runForeground } from '../all-in-one/foreground.ts'
-import { startService } from '../standalone/standalone.ts'
 import { createApi } from './api.ts'
 import { connect } from './connect.ts'
 import { type ImportFlags, importCommand, prepareImport } from './import-command.ts'
@@ -59,6 +57,7 @@ program
   .description('run everything in one process: edge, sink, updater, trainer and the web page')
   .option('--no-demo', 'start empty, without the film catalogue and the simulated visitors')
   .action(async (flags: { demo: boolean }) => {
+    const { runAllInOne } = await import('../all-in-one/foreground.ts')
     process.exitCode = await runAllInOne({ demo: flags.demo, environment: process.env, signal: interrupted.signal })
   })
 
@@ -72,6 +71,8 @@ for (const { name, port, description } of [
     .command(name)
     .description(`run only the ${name} (${description}) on real backends; health and metrics on PORT (default ${port})`)
     .action(async () => {
+      const { runForeground } = await import('../all-in-one/foreground.ts')
+      const { startService } = await import('../standalone/standalone.ts')
       process.exitCode = await runForeground({
         environment: { ...process.env, PORT: process.env.PORT || port },
         signal: interrupted.signal,

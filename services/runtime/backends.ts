@@ -26,17 +26,18 @@ export function backendUrls(settings: Settings): BackendUrls {
   }
 }
 
-/** Opens the named backends; what was opened before a failure is closed again. Dispose closes in reverse order. */
+/** Opens the named backends, `warn` being told what an operator should mend; what was opened before a failure is closed again. Dispose closes in reverse order. */
 export async function openBackends<Name extends keyof Backends>(
   settings: Settings,
   now: () => number,
   names: readonly Name[],
+  warn: (message: string) => void = () => {},
 ): Promise<Pick<Backends, Name> & AsyncDisposable> {
   const urls = backendUrls(settings)
   const open: { [Key in keyof Backends]: () => Promise<Backends[Key]> } = {
     log: () => openEventLog(urls.LOG_URL, { now }),
     eventStore: () => openEventStore(urls.EVENT_STORE_URL),
-    userState: () => openUserState(urls.USER_STATE_URL, { listEntriesMax: settings.CACHE_ENTRIES_MAX, now }),
+    userState: () => openUserState(urls.USER_STATE_URL, { listEntriesMax: settings.CACHE_ENTRIES_MAX, now, warn }),
     modelRegistry: () => openModelRegistry(urls.MODEL_REGISTRY_URL),
     artifacts: () => openArtifacts(urls.ARTIFACTS_URL),
   }

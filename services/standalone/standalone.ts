@@ -5,7 +5,7 @@ import type { Codecs } from '../../streams/codec/port.ts'
 import { topicSpecs } from '../../streams/topics.ts'
 import { startEdge } from '../edge/compose.ts'
 import { embeddedSettings, openBackends } from '../runtime/backends.ts'
-import { BACKENDS_OF, type ServiceContext, type ServiceName } from '../runtime/context.ts'
+import { BACKENDS_OF, type BackendsOf, type ServiceContext, type ServiceName } from '../runtime/context.ts'
 import { startOperationsServer } from '../runtime/operations-server.ts'
 import { startChampionWatch } from '../runtime/serving-model.ts'
 import { startTasks, type Tasks } from '../runtime/tasks.ts'
@@ -48,21 +48,21 @@ type Starter = (
 
 const STARTERS: Readonly<Record<ServiceName, Starter>> = {
   async edge(context, stack, tasks, opening) {
-    const backends = stack.use(await openBackends(context.settings, context.now, BACKENDS_OF.edge))
+    const backends = stack.use(await open('edge', context))
     const codecs = await prepareLog(context, backends, opening)
     stack.use(tasks)
     const models = await startChampionWatch(context, backends, tasks, opening)
     return stack.use(await startEdge(context, backends, { codecs, models }, tasks)).url
   },
   async sink(context, stack, tasks, opening) {
-    const backends = stack.use(await openBackends(context.settings, context.now, BACKENDS_OF.sink))
+    const backends = stack.use(await open('sink', context))
     const codecs = await prepareLog(context, backends, opening)
     stack.use(tasks)
     tasks.add('sink', runSink(context, backends, { codecs }, tasks.signal))
     return await operations('sink', context, stack)
   },
   async updater(context, stack, tasks, opening) {
-    const backends = stack.use(await openBackends(context.settings, context.now, BACKENDS_OF.updater))
+    const backends = stack.use(await open('updater', context))
     const codecs = await prepareLog(context, backends, opening)
     stack.use(tasks)
     const models = await startChampionWatch(context, backends, tasks, opening)
@@ -70,12 +70,17 @@ const STARTERS: Readonly<Record<ServiceName, Starter>> = {
     return await operations('updater', context, stack)
   },
   async trainer(context, stack, tasks, opening) {
-    const backends = stack.use(await openBackends(context.settings, context.now, BACKENDS_OF.trainer))
+    const backends = stack.use(await open('trainer', context))
     const codecs = await prepareLog(context, backends, opening)
     stack.use(tasks)
     tasks.add('trainer', runTrainer(context, backends, { codecs }, tasks.signal))
     return await operations('trainer', context, stack)
   },
+}
+
+function open<Name extends ServiceName>(name: Name, { settings, now, logger }: ServiceContext) {
+  const names: readonly (keyof BackendsOf<Name>)[] = BACKENDS_OF[name]
+  return openBackends(settings, now, names, (message) => logger.warn(message))
 }
 
 async function prepareLog(

@@ -1,8 +1,7 @@
 import { MillraceError } from '../../schemas/errors.ts'
-import { openLmdbUserState } from './lmdb/user-state.ts'
 import type { UserState } from './port.ts'
-import { openRedisUserState } from './redis/user-state.ts'
 
+// Only the adapter that is used is loaded: native modules and SDKs take a while.
 /**
  * Opens the user state a URL names; the scheme chooses the adapter: `lmdb:DIR`, or
  * `redis://` and `rediss://` as redis/address.ts reads them.
@@ -14,8 +13,9 @@ export async function openUserState(
   options: { listEntriesMax: number; now: () => number; warn?: (message: string) => void },
 ): Promise<UserState> {
   const folder = /^lmdb:(.+)$/.exec(url)?.[1]
-  if (folder !== undefined) return openLmdbUserState(folder, options)
-  if (/^rediss?:/.test(url)) return openRedisUserState(url, { warn: () => {}, ...options })
+  if (folder !== undefined) return await (await import('./lmdb/user-state.ts')).openLmdbUserState(folder, options)
+  if (/^rediss?:/.test(url))
+    return await (await import('./redis/user-state.ts')).openRedisUserState(url, { warn: () => {}, ...options })
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? 'no scheme'
   throw new MillraceError(
     'CONFIG_INVALID',
