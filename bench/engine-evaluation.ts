@@ -1,4 +1,4 @@
-import { hitRanks } from '../engine/evaluation/evaluate.ts'
+import { hitRanks } from '../engine/evaluation/measure.ts'
 import { ndcg, recall } from '../engine/evaluation/ranking-metrics.ts'
 import type { Scorer } from '../engine/scoring/port.ts'
 import type { Pairs } from './interaction-file.ts'
@@ -42,7 +42,7 @@ export function evaluateHeldOut(scorer: Scorer, train: NamedMatrix, test: Pairs,
       foldInMicroseconds.push((foldedAt - startedAt) * 1_000)
       recommendMicroseconds.push((performance.now() - foldedAt) * 1_000)
     }
-    const ranks = hitRanks(list, relevant)
+    const ranks = placesOf(list, relevant)
     recalls += recall(ranks, relevant.length, k)
     ndcgs += ndcg(ranks, relevant.length, k)
     users++
@@ -63,6 +63,12 @@ function wantedItems(scorer: Scorer, test: Pairs): Map<string, Set<number>> {
     if (test.weights[at]! > 0) sets[test.userAt[at]!]!.add(indexes[test.itemAt[at]!]!)
   }
   return wanted
+}
+
+/** Places of relevant items in the list, ascending from 0. */
+function placesOf(list: Int32Array, relevant: Int32Array): number[] {
+  const wanted = new Set(relevant)
+  return [...list.keys()].filter((place) => wanted.has(list[place]!))
 }
 
 function withoutSeen(wanted: ReadonlySet<number>, seen: Int32Array): Int32Array {
