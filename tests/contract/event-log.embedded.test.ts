@@ -25,6 +25,7 @@ eventLogContract('embedded log', async () => {
       return log
     },
     topic: (name) => name,
+    group: (name) => name,
     async reopen() {
       await log[Symbol.asyncDispose]()
       log = await open()

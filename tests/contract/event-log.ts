@@ -3,10 +3,11 @@ import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import { RECORD_BYTES_MAX } from '../../schemas/interaction.ts'
 import type { AppendRecord, EventLog, LogBatch, LogRecord, TopicSpec } from '../../streams/event-log/port.ts'
 
-/** A log of its own for one case; topics named by `topic` belong to that case alone. */
+/** A log for one case; topics named by `topic` and groups named by `group` belong to that case alone. */
 export interface LogUnderTest extends AsyncDisposable {
   readonly log: EventLog
   topic(name: string): string
+  group(name: string): string
   /** Closes the log and opens it again, as a restarted process would. */
   reopen(): Promise<EventLog>
 }
@@ -164,8 +165,8 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
     await using under = await open()
     const topic = await withTopic(under)
     await under.log.append(topic, keyed(500), { signal })
-    expect(await under.log.committed('g', topic, { signal })).toEqual([null, null, null, null])
-    const first = await consume(under.log, { group: 'g', topic, count: 500, batchRecordsMax: 33 })
+    expect(await under.log.committed(under.group('g'), topic, { signal })).toEqual([null, null, null, null])
+    const first = await consume(under.log, { group: under.group('g'), topic, count: 500, batchRecordsMax: 33 })
     expect(first.records).toHaveLength(500)
     for (const { records, partition, endOffset } of first.batches) {
       expect(records.length).toBeLessThanOrEqual(33)
@@ -176,10 +177,10 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
       expect(offsets).toEqual(offsets.map((_, index) => index))
     }
     const ends = (await under.log.offsets(topic, { signal })).map(({ endOffset }) => endOffset)
-    const committed = await under.log.committed('g', topic, { signal })
+    const committed = await under.log.committed(under.group('g'), topic, { signal })
     expect(committed.map((offset) => offset ?? 0)).toEqual(ends)
     await under.log.append(topic, [{ key: 'late', value: bytes('late') }], { signal })
-    const second = await consume(under.log, { group: 'g', topic, count: 1 })
+    const second = await consume(under.log, { group: under.group('g'), topic, count: 1 })
     expect(second.records.map(textOf)).toEqual(['late'])
   })
 
@@ -188,7 +189,7 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
     const topic = await withTopic(under, { partitions: 1 })
     await under.log.append(topic, keyed(30), { signal })
     const problem = new MillraceError('STORE_UNAVAILABLE', 'on purpose')
-    const options = { group: 'g', topics: [topic], batchRecordsMax: 10, signal }
+    const options = { group: under.group('g'), topics: [topic], batchRecordsMax: 10, signal }
     const error = await failure(
       under.log.consume(options, {
         async onBatch(batch) {
@@ -197,8 +198,8 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
       }),
     )
     expect(error).toBe(problem)
-    expect(await under.log.committed('g', topic, { signal })).toEqual([10])
-    const again = await consume(under.log, { group: 'g', topic, count: 20 })
+    expect(await under.log.committed(under.group('g'), topic, { signal })).toEqual([10])
+    const again = await consume(under.log, { group: under.group('g'), topic, count: 20 })
     expect(again.records[0]?.offset).toBe(10)
   })
 
@@ -206,11 +207,11 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
     await using under = await open()
     const topic = await withTopic(under, { partitions: 1 })
     await under.log.append(topic, keyed(10), { signal })
-    await under.log.commit('g', [{ topic, partition: 0, offset: 8 }], { signal })
+    await under.log.commit(under.group('g'), [{ topic, partition: 0, offset: 8 }], { signal })
     const stop = new AbortController()
     const offsets: number[] = []
     await under.log.consume(
-      { group: 'g', topics: [topic], batchRecordsMax: 100, signal: stop.signal },
+      { group: under.group('g'), topics: [topic], batchRecordsMax: 100, signal: stop.signal },
       {
         async onAssigned(assigned) {
           expect(assigned).toEqual([{ topic, partition: 0, committedOffset: 8, startOffset: 0, endOffset: 10 }])
@@ -229,9 +230,12 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
     await using under = await open()
     const topic = await withTopic(under, { partitions: 1 })
     await under.log.append(topic, keyed(3), { signal })
-    await under.log.commit('g', [{ topic, partition: 0, offset: 4 }], { signal })
+    await under.log.commit(under.group('g'), [{ topic, partition: 0, offset: 4 }], { signal })
     const error = await failure(
-      under.log.consume({ group: 'g', topics: [topic], batchRecordsMax: 10, signal }, { onBatch: async () => {} }),
+      under.log.consume(
+        { group: under.group('g'), topics: [topic], batchRecordsMax: 10, signal },
+        { onBatch: async () => {} },
+      ),
     )
     expect(error.code).toBe('LOG_RESET')
     expect(error.message).toMatch(/offset 4 .*ends at 3/)
@@ -240,17 +244,21 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
   test('members share the partitions, hand them over after the running batch, and lose nothing', async () => {
     await using under = await open()
     const topic = await withTopic(under)
-    const total = 3_000
+    let appended = 0
+    let isComplete = false
+    const append = async (count: number) => {
+      appended += count
+      await under.log.append(topic, keyed(count), { signal })
+    }
     const owners = new Map<number, string>()
     const seen = new Map<string, number>()
     const assignments: string[] = []
     const stops = { a: new AbortController(), b: new AbortController() }
     const everything = Promise.withResolvers<void>()
-    const bothWorked = Promise.withResolvers<void>()
     const workers = new Set<string>()
     const join = (name: 'a' | 'b') =>
       under.log.consume(
-        { group: 'g', topics: [topic], batchRecordsMax: 10, signal: stops[name].signal },
+        { group: under.group('g'), topics: [topic], batchRecordsMax: 10, signal: stops[name].signal },
         {
           async onAssigned(assigned) {
             for (const { partition } of assigned) {
@@ -271,19 +279,18 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
               seen.set(`${partition}/${offset}`, (seen.get(`${partition}/${offset}`) ?? 0) + 1)
             }
             workers.add(name)
-            if (workers.size === 2) bothWorked.resolve()
-            if (seen.size >= total) everything.resolve()
+            if (isComplete && seen.size >= appended) everything.resolve()
           },
         },
       )
     const first = join('a')
-    await under.log.append(topic, keyed(total / 3), { signal })
+    await append(1_000)
     const second = join('b')
-    await under.log.append(topic, keyed(total / 3), { signal })
-    await bothWorked.promise
+    while (workers.size < 2) await append(10)
     stops.a.abort()
     await first
-    await under.log.append(topic, keyed(total / 3), { signal })
+    isComplete = true
+    await append(1_000)
     await everything.promise
     stops.b.abort()
     await second
@@ -296,7 +303,9 @@ function groupCases(open: () => Promise<LogUnderTest>): void {
     await using under = await open()
     const topic = await withTopic(under)
     await under.log.append(topic, keyed(50), { signal })
-    const both = await Promise.all(['g1', 'g2'].map((group) => consume(under.log, { group, topic, count: 50 })))
+    const both = await Promise.all(
+      ['g1', 'g2'].map((group) => consume(under.log, { group: under.group(group), topic, count: 50 })),
+    )
     expect(both.map(({ records }) => records.length)).toEqual([50, 50])
   })
 }
@@ -363,10 +372,10 @@ function restartCases(open: () => Promise<LogUnderTest>): void {
     const topic = await withTopic(under, { partitions: 1 })
     const { id } = under.log
     await under.log.append(topic, keyed(100), { signal })
-    await under.log.commit('g', [{ topic, partition: 0, offset: 60 }], { signal })
+    await under.log.commit(under.group('g'), [{ topic, partition: 0, offset: 60 }], { signal })
     const again = await under.reopen()
     expect(again.id).toBe(id)
-    const { records } = await consume(again, { group: 'g', topic, count: 40 })
+    const { records } = await consume(again, { group: under.group('g'), topic, count: 40 })
     expect(records.map((record) => record.offset)).toEqual(Array.from({ length: 40 }, (_, index) => 60 + index))
     const [next] = await again.append(topic, keyed(1), { signal })
     expect(next?.offset).toBe(100)
@@ -376,7 +385,10 @@ function restartCases(open: () => Promise<LogUnderTest>): void {
     await using under = await open()
     const topic = await withTopic(under, { partitions: 1 })
     const reading = [
-      under.log.consume({ group: 'g', topics: [topic], batchRecordsMax: 10, signal }, { onBatch: async () => {} }),
+      under.log.consume(
+        { group: under.group('g'), topics: [topic], batchRecordsMax: 10, signal },
+        { onBatch: async () => {} },
+      ),
       under.log.follow({ topic, signal }, { onBatch: () => {} }),
     ].map(failure)
     const appending = Promise.all(Array.from({ length: 20 }, () => under.log.append(topic, keyed(50), { signal })))

@@ -1,0 +1,206 @@
+import type { Admin, Cluster, Kafka } from 'kafkajs'
+import { MillraceError } from '../../../schemas/errors.ts'
+import type {
+  AppendRecord,
+  ConsumeOptions,
+  EventLog,
+  FollowHandler,
+  GroupHandler,
+  LogRecord,
+  PartitionOffsets,
+  Position,
+  TopicSpec,
+} from '../port.ts'
+import { type KafkaAddress, parseKafkaUrl } from './address.ts'
+import { createClient, openCluster } from './client.ts'
+import { type ConsumerParts, runConsumer } from './consumer.ts'
+import { logFailure } from './failure.ts'
+import { runFollower } from './follower.ts'
+import { commitAsOutsider, committedOffsets } from './membership.ts'
+import { createPartitionReader, type PartitionReader } from './partition-reader.ts'
+import { placeMessages } from './placing.ts'
+import { Sender } from './sender.ts'
+import { createTopicTable, type Topic, type TopicTable } from './topic-table.ts'
+
+interface Waiting {
+  readonly signal: AbortSignal
+}
+
+/**
+ * The event log on a Kafka cluster; the URL's form is that of `parseKafkaUrl`.
+ * @throws MillraceError CONFIG_INVALID for an unusable URL or refused credentials, LOG_UNAVAILABLE when no broker answers.
+ */
+export async function openKafkaLog(url: string): Promise<EventLog> {
+  const address = parseKafkaUrl(url)
+  const kafka = await createClient(address)
+  await using opening = new AsyncDisposableStack()
+  const admin = kafka.admin()
+  opening.defer(() => admin.disconnect())
+  try {
+    await admin.connect()
+    const cluster = opening.use(await openCluster(kafka))
+    const { clusterId } = await admin.describeCluster()
+    const log = new KafkaLog({ kafka, address, admin, cluster, id: clusterId })
+    opening.move()
+    return log
+  } catch (cause) {
+    throw logFailure(`no Kafka broker of LOG_URL (${address.brokers.join(', ')}) can be used`, cause)
+  }
+}
+
+interface LogParts {
+  readonly kafka: Kafka
+  readonly address: KafkaAddress
+  readonly admin: Admin
+  readonly cluster: Cluster & AsyncDisposable
+  readonly id: string
+}
+
+class KafkaLog implements EventLog {
+  readonly id: string
+  readonly #parts: LogParts
+  readonly #topics: TopicTable
+  readonly #reader: PartitionReader
+  readonly #sender: Sender
+  readonly #closing = new AbortController()
+  readonly #running = new Set<Promise<void>>()
+  #closed: Promise<void> | null = null
+
+  constructor(parts: LogParts) {
+    const { kafka, address, admin, cluster, id } = parts
+    this.id = id
+    this.#parts = parts
+    this.#topics = createTopicTable({ admin, cluster }, address)
+    this.#reader = createPartitionReader(cluster)
+    this.#sender = new Sender(kafka, address.compression)
+  }
+
+  async ensureTopics(specs: readonly TopicSpec[], { signal }: Waiting): Promise<void> {
+    this.#refuse(signal)
+    await this.#topics.ensure(specs, signal)
+  }
+
+  append(topic: string, records: readonly AppendRecord[], { signal }: Waiting): Promise<readonly Position[]> {
+    return this.#track(async () => {
+      this.#refuse(signal)
+      if (records.length === 0) return []
+      const placed = placeMessages(await this.#topics.get(topic, signal), records)
+      const offsets = await this.#sender.append(topic, placed, signal)
+      return placed.map(({ partition }, index) => ({ topic, partition, offset: offsets[index] as number }))
+    })
+  }
+
+  async consume(options: ConsumeOptions, handler: GroupHandler): Promise<void> {
+    this.#refuse()
+    await this.#whileOpen(options.signal, async (signal) => {
+      for (const topic of options.topics) await this.#topics.get(topic, signal)
+      await using coordination = await this.#connect()
+      await using fetching = await this.#connect()
+      const parts: ConsumerParts = {
+        ...{ coordination, fetching, sessionTimeoutMs: this.#parts.address.sessionTimeoutMs },
+        offsets: (topic, ended) => this.#offsets(topic, ended),
+      }
+      await runConsumer(parts, { ...options, signal }, handler)
+    })
+  }
+
+  async follow({ topic, signal }: { topic: string; signal: AbortSignal }, handler: FollowHandler): Promise<void> {
+    this.#refuse()
+    await this.#whileOpen(signal, async (ended) => {
+      await this.#topics.get(topic, ended)
+      await using cluster = await this.#connect()
+      await runFollower({ cluster, topic, offsets: (within) => this.#offsets(topic, within) }, ended, handler)
+    })
+  }
+
+  async read(from: Position, recordsMax: number, { signal }: Waiting): Promise<readonly LogRecord[]> {
+    this.#refuse(signal)
+    refuseUnknown(await this.#topics.get(from.topic, signal), from.partition)
+    return this.#reader.read(from, recordsMax, { signal })
+  }
+
+  async offsets(topic: string, { signal }: Waiting): Promise<readonly PartitionOffsets[]> {
+    this.#refuse(signal)
+    return this.#offsets(topic, signal)
+  }
+
+  async offsetAtTime(topic: string, partition: number, timeMs: number, { signal }: Waiting): Promise<number> {
+    this.#refuse(signal)
+    const known = await this.#topics.get(topic, signal)
+    refuseUnknown(known, partition)
+    return this.#reader.offsetAtTime(known, partition, timeMs, { signal })
+  }
+
+  async committed(group: string, topic: string, { signal }: Waiting): Promise<readonly (number | null)[]> {
+    this.#refuse(signal)
+    const { partitions } = await this.#topics.get(topic, signal)
+    const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
+    return committedOffsets(this.#parts.cluster, group, all, signal)
+  }
+
+  async commit(group: string, next: readonly Position[], { signal }: Waiting): Promise<void> {
+    this.#refuse(signal)
+    for (const { topic, partition } of next) refuseUnknown(await this.#topics.get(topic, signal), partition)
+    if (next.length > 0) await commitAsOutsider(this.#parts.cluster, group, next, signal)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.all(this.#running)
+    await this.#sender.close()
+    await this.#parts.cluster[Symbol.asyncDispose]()
+    await this.#parts.admin.disconnect().catch(() => undefined)
+  }
+
+  async #offsets(topic: string, signal: AbortSignal): Promise<readonly PartitionOffsets[]> {
+    return this.#reader.offsets(await this.#topics.get(topic, signal), { signal })
+  }
+
+  async #connect(): Promise<Cluster & AsyncDisposable> {
+    try {
+      return await openCluster(this.#parts.kafka)
+    } catch (cause) {
+      throw logFailure('no Kafka broker can be reached', cause)
+    }
+  }
+
+  /** Closing waits for it. */
+  #track<T>(work: () => Promise<T>): Promise<T> {
+    const running = work()
+    const settled: Promise<void> = running.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#running.add(settled)
+    void settled.finally(() => this.#running.delete(settled))
+    return running
+  }
+
+  /** Runs until the caller's signal or the log's end; the latter is an error, for the caller did not ask to stop. */
+  async #whileOpen(signal: AbortSignal, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const ended = AbortSignal.any([signal, this.#closing.signal])
+    try {
+      await this.#track(() => run(ended))
+    } catch (error) {
+      if (!ended.aborted || !(error instanceof MillraceError && error.code === 'ABORTED')) throw error
+    }
+    if (!signal.aborted) throw new MillraceError('ABORTED', 'the event log was closed while it was read')
+  }
+
+  #refuse(signal?: AbortSignal): void {
+    if (this.#closing.signal.aborted) throw new MillraceError('LOG_UNAVAILABLE', 'the event log is closed')
+    if (signal?.aborted) throw new MillraceError('ABORTED', 'the call on the event log was aborted')
+  }
+}
+
+function refuseUnknown(topic: Topic, partition: number): void {
+  if (Number.isInteger(partition) && partition >= 0 && partition < topic.partitions) return
+  throw new MillraceError('INVALID_REQUEST', `topic ${topic.name} has no partition ${partition}`, {
+    field: 'partition',
+  })
+}

@@ -1,0 +1,133 @@
+import type { Admin, Cluster } from 'kafkajs'
+import kafkajs from 'kafkajs'
+import { MillraceError } from '../../../schemas/errors.ts'
+import type { TopicSpec } from '../port.ts'
+import { protocolType, withPatience } from './failure.ts'
+
+const PARTITIONS_MAX = 65_536
+const PATIENCE_MS = 10_000
+/** A known topic is answered at once; what changes is partitions that were added. */
+const AGE_MAX_MS = 10_000
+const CREATION_PATIENCE_MS = 30_000
+
+export interface Topic {
+  readonly name: string
+  readonly partitions: number
+  readonly compacts: boolean
+}
+
+/** The cluster's topics. */
+export interface TopicTable {
+  /** Creates missing topics; existing ones take over the retention, partitions and clean-up stay as created. */
+  ensure(specs: readonly TopicSpec[], signal: AbortSignal): Promise<void>
+  /** The number of partitions may be some seconds old. @throws MillraceError INVALID_REQUEST for an unknown topic. */
+  get(name: string, signal: AbortSignal): Promise<Topic>
+}
+
+export function createTopicTable(
+  parts: { admin: Admin; cluster: Cluster },
+  options: { replication: number | null },
+): TopicTable {
+  const { admin, cluster } = parts
+  const compacting = new Map<string, boolean>()
+  const known = new Map<string, { readonly topic: Topic; at: number }>()
+
+  async function compacts(name: string): Promise<boolean> {
+    const known = compacting.get(name)
+    if (known !== undefined) return known
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name, configNames: ['cleanup.policy'] }],
+    })
+    const compacts = resources[0]?.configEntries[0]?.configValue.includes('compact') ?? false
+    compacting.set(name, compacts)
+    return compacts
+  }
+
+  async function missing(specs: readonly TopicSpec[]): Promise<TopicSpec[]> {
+    const existing = new Set(await admin.listTopics())
+    return specs.filter(({ topic }) => !existing.has(topic))
+  }
+
+  async function create(specs: readonly TopicSpec[]): Promise<void> {
+    const absent = await missing(specs)
+    if (absent.length === 0) return
+    await admin.createTopics({
+      waitForLeaders: false,
+      topics: absent.map((spec) => ({
+        topic: spec.topic,
+        numPartitions: spec.partitions,
+        replicationFactor: options.replication ?? -1,
+        configEntries: configOf(spec),
+      })),
+    })
+  }
+
+  async function look(name: string, signal: AbortSignal): Promise<Topic> {
+    const what = `topic ${name} cannot be looked up`
+    const topic = await withPatience(cluster, { what, patienceMs: PATIENCE_MS, signal }, async () => {
+      try {
+        await cluster.addTargetTopic(name)
+        await cluster.refreshMetadataIfNecessary()
+        const partitions = cluster.findTopicPartitionMetadata(name).length
+        return { name, partitions, compacts: await compacts(name) }
+      } catch (error) {
+        if (!UNKNOWN.has(protocolType(error) ?? '')) throw error
+        throw new MillraceError('INVALID_REQUEST', `topic ${name} does not exist`, { cause: error, field: 'topic' })
+      }
+    })
+    known.set(name, { topic, at: performance.now() })
+    return topic
+  }
+
+  return {
+    async ensure(specs, signal) {
+      for (const spec of specs) refuseInvalid(spec)
+      const names = specs.map(({ topic }) => topic)
+      const what = `topics ${names.join(', ')} cannot be created`
+      await withPatience(cluster, { what, patienceMs: CREATION_PATIENCE_MS, signal }, async () => {
+        await create(specs)
+        await cluster.addMultipleTargetTopics(names)
+        for (const name of names) requireLeaders(cluster, name)
+      })
+    },
+    async get(name, signal) {
+      const entry = known.get(name)
+      if (entry === undefined) return look(name, signal)
+      if (performance.now() - entry.at > AGE_MAX_MS) {
+        entry.at = performance.now()
+        // What fails here is not needed now, and is tried again.
+        void look(name, NEVER).catch(() => undefined)
+      }
+      return entry.topic
+    },
+  }
+}
+
+const NEVER = new AbortController().signal
+const UNKNOWN: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_TOPIC_EXCEPTION'])
+
+/** Append times are the broker's: retention, lag and freshness must not depend on producers' clocks. */
+function configOf({ cleanup, retentionMs, retentionBytes }: TopicSpec): { name: string; value: string }[] {
+  return [
+    { name: 'cleanup.policy', value: cleanup },
+    { name: 'message.timestamp.type', value: 'LogAppendTime' },
+    { name: 'retention.ms', value: String(Math.round(retentionMs ?? -1)) },
+    { name: 'retention.bytes', value: String(retentionBytes ?? -1) },
+  ]
+}
+
+function requireLeaders(cluster: Cluster, name: string): void {
+  const partitions = cluster.findTopicPartitionMetadata(name)
+  if (partitions.length > 0 && partitions.every(({ leader }) => leader >= 0)) return
+  throw new MillraceError('LOG_UNAVAILABLE', `topic ${name} has no leader yet`)
+}
+
+function refuseInvalid({ topic, partitions }: TopicSpec): void {
+  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= PARTITIONS_MAX) return
+  throw new MillraceError(
+    'INVALID_REQUEST',
+    `topic ${topic} asks for ${partitions} partitions, 1 to ${PARTITIONS_MAX} are possible`,
+    { field: 'partitions' },
+  )
+}
