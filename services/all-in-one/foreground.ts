@@ -22,15 +22,15 @@ export interface ForegroundOptions {
   start(context: ServiceContext, opening: AbortSignal): Promise<Running>
   /** What is printed once it is ready; the first line says where. */
   greeting(url: string, settings: Settings): string
-  /** Runs beside it until the signal aborts. */
-  beside?(url: string, context: ServiceContext, print: (text: string) => void): Promise<void>
+  /** Runs beside it until the signal aborts, which it also does when a service fails. */
+  beside?(url: string, context: ServiceContext, print: (text: string) => void, signal: AbortSignal): Promise<void>
 }
 
 /** Everything in one process, with or without the demo. Resolves to the exit code. */
 export function runAllInOne(
   options: Pick<ForegroundOptions, 'environment' | 'signal'> & { demo: boolean },
 ): Promise<number> {
-  const { demo, signal } = options
+  const { demo } = options
   return runForeground({
     ...options,
     start: startMillrace,
@@ -41,7 +41,7 @@ export function runAllInOne(
           : ''
       }`,
     ...(demo && {
-      beside: (url: string, { logger }: ServiceContext, print: (text: string) => void) =>
+      beside: (url: string, { logger }: ServiceContext, print: (text: string) => void, signal: AbortSignal) =>
         runDemo(
           { url, logger, now: Date.now, random: Math.random, onProgress: (message) => print(`demo: ${message}`) },
           signal,
@@ -50,30 +50,63 @@ export function runAllInOne(
   })
 }
 
-/** Runs until the signal aborts or a part fails for good. Resolves to the exit code. */
+/** Runs until the signal aborts or a part fails for good. Resolves to the exit code; a failure while stopping counts. */
 export async function runForeground(options: ForegroundOptions): Promise<number> {
-  const print = (text: string) => void process.stdout.write(`${text}\n`)
+  const { signal } = options
+  let wasReady = false
   try {
     if (existsSync('.env')) loadEnvFile('.env')
     const settings = loadConfig(Settings, options.environment)
     const context = createContext(settings, process.stdout)
-    await using running = await options.start(context, options.signal)
-    print(options.greeting(running.url, settings))
-    const beside = options.beside?.(running.url, context, print)
-    await Promise.race([Promise.all([beside, aborted(options.signal)]), running.failed])
-    print('stopping: requests finish, batches commit, files close')
-    setTimeout(() => {
-      context.logger.error(`still not stopped after ${STOP_DEADLINE_MS} ms; ending now, nothing acknowledged is lost`)
-      process.exit(1)
-    }, STOP_DEADLINE_MS).unref()
-    await beside
+    using deadline = stopDeadline(context)
+    await using running = await options.start(context, signal)
+    wasReady = true
+    await serve(running, context, options, deadline)
     return 0
   } catch (error) {
-    if (options.signal.aborted) return 0
+    if (signal.aborted && !wasReady) return 0
     process.stderr.write(
       `millrace: ${isMillraceError(error) ? `${error.message} [${error.code}]` : ((error as Error).stack ?? error)}\n`,
     )
     return 1
+  }
+}
+
+/** Returns when it is to stop, throws when a part has failed; what runs beside has ended in either case. */
+async function serve(
+  running: Running,
+  context: ServiceContext,
+  options: ForegroundOptions,
+  deadline: { start(): void },
+): Promise<void> {
+  const print = (text: string) => void process.stdout.write(`${text}\n`)
+  const ending = new AbortController()
+  const signal = AbortSignal.any([options.signal, ending.signal])
+  print(options.greeting(running.url, context.settings))
+  const beside = options.beside?.(running.url, context, print, signal)
+  try {
+    await Promise.race([Promise.all([beside, aborted(signal)]), running.failed])
+    print('stopping: requests finish, batches commit, files close')
+  } finally {
+    deadline.start()
+    ending.abort()
+    await beside
+  }
+}
+
+/** Ends the process when stopping takes too long after `start`; dispose takes that back. */
+function stopDeadline({ logger }: ServiceContext): Disposable & { start(): void } {
+  let timer: NodeJS.Timeout | null = null
+  return {
+    start() {
+      timer = setTimeout(() => {
+        logger.error(`still not stopped after ${STOP_DEADLINE_MS} ms; ending now, nothing acknowledged is lost`)
+        process.exit(1)
+      }, STOP_DEADLINE_MS).unref()
+    },
+    [Symbol.dispose]() {
+      if (timer) clearTimeout(timer)
+    },
   }
 }
 
