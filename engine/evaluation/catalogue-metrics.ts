@@ -1,4 +1,4 @@
-import type { PairTable } from './pair-table.ts'
+import { type PairTable, sharedCopy } from './pair-table.ts'
 
 /** Share of the catalogue that appears in at least one list. */
 export function coverage(lists: readonly Int32Array[], catalogueItems: number): number {
@@ -49,17 +49,22 @@ export function gini(lists: readonly Int32Array[], catalogueItems: number, items
  * Items are compared by who had them in the past (strengths), the same space for every recommender.
  */
 export function diversity(lists: readonly Int32Array[], cosine: (left: number, right: number) => number): number {
-  let sum = 0
-  let counted = 0
-  for (const list of lists) {
-    if (list.length < 2) continue
-    let similarity = 0
-    for (let left = 0; left < list.length; left++)
-      for (let right = left + 1; right < list.length; right++) similarity += cosine(list[left]!, list[right]!)
-    sum += 1 - similarity / ((list.length * (list.length - 1)) / 2)
-    counted++
-  }
-  return counted === 0 ? 0 : sum / counted
+  return meanDiversity(Float64Array.from(lists, (list) => listDiversity(list, cosine)))
+}
+
+/** 1 minus the mean cosine over all pairs of one list; NaN for fewer than two items. */
+export function listDiversity(list: Int32Array, cosine: (left: number, right: number) => number): number {
+  if (list.length < 2) return Number.NaN
+  let similarity = 0
+  for (let left = 0; left < list.length; left++)
+    for (let right = left + 1; right < list.length; right++) similarity += cosine(list[left]!, list[right]!)
+  return 1 - similarity / ((list.length * (list.length - 1)) / 2)
+}
+
+/** The mean over the lists that have a diversity; 0 where none has. */
+export function meanDiversity(diversities: Float64Array): number {
+  const counted = diversities.filter((value) => !Number.isNaN(value))
+  return counted.length === 0 ? 0 : counted.reduce((sum, value) => sum + value, 0) / counted.length
 }
 
 /** Cosine between the columns of two items, remembered per pair: lists repeat the same few pairs. */
@@ -106,7 +111,13 @@ export function transposePairs(pairs: PairTable): ItemColumns {
       squares[item]! += strength * strength
     }
   }
-  return { items: pairs.items, pointers, users, strengths, norms: squares.map(Math.sqrt) }
+  return {
+    items: pairs.items,
+    pointers: sharedCopy(pointers),
+    users: sharedCopy(users),
+    strengths: sharedCopy(strengths),
+    norms: sharedCopy(squares.map(Math.sqrt)),
+  }
 }
 
 function columnCosine(byItem: ItemColumns, left: number, right: number): number {

@@ -16,6 +16,14 @@ export interface PairTable {
   readonly events: number
 }
 
+/** A copy in shared memory, which threads get without another copy. */
+export function sharedCopy<T extends Int32Array | Float64Array>(numbers: T): T {
+  const memory = new SharedArrayBuffer(numbers.byteLength)
+  const copy = (numbers instanceof Int32Array ? new Int32Array(memory) : new Float64Array(memory)) as T
+  copy.set(numbers)
+  return copy
+}
+
 /** Item ranks of one user. */
 export function itemsOf(pairs: PairTable, user: number): Int32Array {
   return pairs.itemRanks.subarray(pairs.pointers[user], pairs.pointers[user + 1])

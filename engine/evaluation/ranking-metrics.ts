@@ -1,4 +1,20 @@
-/** Names of the metrics per user, in the order of `rankingMetrics`. */
+import { MillraceError } from '../../schemas/errors.ts'
+
+/** One user's value from the ranks (0 = best) of the hits, ascending, the number of relevant items, and the cut-off. */
+type Metric = (hitRanks: readonly number[], relevant: number, k: number) => number
+
+const METRICS = {
+  recall,
+  ndcg,
+  map: averagePrecision,
+  mrr: (hitRanks, _relevant, k) => reciprocalRank(hitRanks, k),
+  hit_rate: (hitRanks, _relevant, k) => hitRate(hitRanks, k),
+} as const satisfies Record<string, Metric>
+
+/** A metric per user at any cut-off from 1 on, e.g. `map_at_50`. */
+export type MetricName = `${keyof typeof METRICS}_at_${number}`
+
+/** What every report holds. */
 export const RANKING_METRICS = [
   'recall_at_10',
   'recall_at_20',
@@ -7,26 +23,29 @@ export const RANKING_METRICS = [
   'map_at_20',
   'mrr_at_20',
   'hit_rate_at_20',
-] as const
+] as const satisfies readonly MetricName[]
 export type RankingMetric = (typeof RANKING_METRICS)[number]
 
-/** Longest list that the metrics look at. */
-export const EVALUATED_LENGTH = 20
+/** Every metric at cut-off k. */
+export function metricsAt(k: number): readonly MetricName[] {
+  return (Object.keys(METRICS) as (keyof typeof METRICS)[]).map((name) => `${name}_at_${k}` as const)
+}
 
-/**
- * One user's metrics from the ranks (0 = best) at which relevant items were found, ascending. `relevant` counts all
- * relevant items, also those no list could contain (unknown to the model): they stay in the denominators.
- */
-export function rankingMetrics(hitRanks: readonly number[], relevant: number): Record<RankingMetric, number> {
-  return {
-    recall_at_10: recall(hitRanks, relevant, 10),
-    recall_at_20: recall(hitRanks, relevant, 20),
-    ndcg_at_10: ndcg(hitRanks, relevant, 10),
-    ndcg_at_20: ndcg(hitRanks, relevant, 20),
-    map_at_20: averagePrecision(hitRanks, relevant, 20),
-    mrr_at_20: reciprocalRank(hitRanks, 20),
-    hit_rate_at_20: hitRate(hitRanks, 20),
+/** The metric of a name, with its cut-off settled. `relevant` counts what no list could contain too: denominators keep it. */
+export function metricOf(name: MetricName): {
+  readonly k: number
+  readonly of: (hitRanks: readonly number[], relevant: number) => number
+} {
+  const [kind = '', cutoff] = name.split('_at_')
+  const metric: Metric | undefined = Object.hasOwn(METRICS, kind) ? METRICS[kind as keyof typeof METRICS] : undefined
+  const k = Number(cutoff)
+  if (metric === undefined || !Number.isInteger(k) || k < 1) {
+    throw new MillraceError(
+      'INVALID_PARAMETERS',
+      `there is no metric ${name}; write ${Object.keys(METRICS).join(', ')} and _at_K`,
+    )
   }
+  return { k, of: (hitRanks, relevant) => metric(hitRanks, relevant, k) }
 }
 
 /** Found relevant items over all relevant items. */

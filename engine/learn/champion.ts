@@ -1,7 +1,7 @@
 import type { Recipe } from '../../schemas/training.ts'
 import type { Evaluation } from '../evaluation/evaluate.ts'
 import { CHAMPION_EVENTS_MIN, type ChampionEvidence } from '../gate/gate.ts'
-import { type Contest, type ContestSource, createContest } from './contest.ts'
+import { type Contest, type ContestSource, createContest, type Hands } from './contest.ts'
 import type { Fit } from './fit.ts'
 import type { Champion } from './port.ts'
 
@@ -21,22 +21,27 @@ export async function championEvidence(
   champion: Champion,
   so: CandidateSoFar,
   fitPast: (recipe: Recipe) => Promise<Fit>,
+  hands: Hands,
 ): Promise<{ evidence: ChampionEvidence; recipe: Evaluation }> {
   const { recipe } = champion.model
   const same = sameRecipe(recipe, so.candidate.model.recipe)
-  const evaluation = same ? so.evaluation : so.contest.evaluateModel((await fitPast(recipe)).model)
+  const evaluation = same ? so.evaluation : await so.contest.evaluateModel((await fitPast(recipe)).model, hands)
   return {
     evidence: {
       version: champion.version,
       recordedNdcg: champion.recordedNdcg,
       recipe: evaluation.perUser.ndcg_at_10,
-      artifact: compareArtifact(champion, so),
+      artifact: await compareArtifact(champion, so, hands),
     },
     recipe: evaluation,
   }
 }
 
-function compareArtifact(champion: Champion, { source, contest, candidate, evaluation }: CandidateSoFar) {
+async function compareArtifact(
+  champion: Champion,
+  { source, contest, candidate, evaluation }: CandidateSoFar,
+  hands: Hands,
+): Promise<ChampionEvidence['artifact']> {
   const { timestamp, length } = source.columns
   const cut = contest.split.future.from
   let start = cut
@@ -52,11 +57,11 @@ function compareArtifact(champion: Champion, { source, contest, candidate, evalu
           future: { from: start, to: length },
           at: timestamp[start]!,
         })
-  const own = newer === contest ? evaluation : newer.evaluateModel(candidate.model)
+  const own = newer === contest ? evaluation : await newer.evaluateModel(candidate.model, hands)
   return {
     newerEvents,
     candidate: own.perUser.ndcg_at_10,
-    champion: newer.evaluateModel(champion.model).perUser.ndcg_at_10,
+    champion: (await newer.evaluateModel(champion.model, hands)).perUser.ndcg_at_10,
   }
 }
 

@@ -1,14 +1,26 @@
 import type { EventColumns } from '../../schemas/event-columns.ts'
-import { type Comparison, createComparison, type Evaluation, evaluate, meanNdcg } from '../evaluation/evaluate.ts'
+import type { Contestant } from '../evaluation/contestant.ts'
+import { createComparison, type Evaluation, meanOf, summarize } from '../evaluation/evaluate.ts'
 import { buildHoldout } from '../evaluation/holdout.ts'
+import type { Comparison } from '../evaluation/measure.ts'
 import type { PairTable } from '../evaluation/pair-table.ts'
-import { recommendPersonal } from '../evaluation/personal.ts'
+import { measureInParallel } from '../evaluation/parallel.ts'
+import { type EvaluationPlan, REPORTED } from '../evaluation/plan.ts'
 import { popularityOrder } from '../evaluation/popularity.ts'
-import type { Recommend } from '../evaluation/recommender.ts'
 import type { Model } from '../model/model.ts'
-import { createScorer } from '../scoring/scorer.ts'
 import { aggregatePairs, type ItemOrder, popularityScores, type StrengthRules } from './pairs.ts'
 import type { TimeSplit } from './split.ts'
+
+/** Starting a thread costs about as much as measuring so many users. */
+const USERS_PER_THREAD_MIN = 2_000
+/** What a search compares. */
+const SEARCHED: EvaluationPlan<'ndcg_at_10'> = { metrics: ['ndcg_at_10'], catalogueAt: null }
+
+/** Threads and the way to stop them. */
+export interface Hands {
+  readonly threads: number
+  readonly signal: AbortSignal
+}
 
 /** A past and a future on which recipes and models are compared on equal terms. */
 export interface Contest {
@@ -20,10 +32,11 @@ export interface Contest {
   readonly pastUntil: number
   /** Item ranks by decayed popularity in the past: a baseline, and what fills lists. */
   readonly popularity: Int32Array
-  evaluate(recommend: Recommend): Evaluation
-  evaluateModel(model: Model): Evaluation
+  /** Throws ABORTED, as the other two. */
+  evaluate(contestant: Contestant, hands: Hands): Promise<Evaluation>
+  evaluateModel(model: Model, hands: Hands): Promise<Evaluation>
   /** Mean NDCG@10 alone: cheaper. */
-  ndcgOf(model: Model): number
+  ndcgOf(model: Model, hands: Hands): Promise<number>
 }
 
 export interface ContestSource {
@@ -45,16 +58,27 @@ export function createContest({ columns, order, rules, seed }: ContestSource, sp
   const future = aggregatePairs(columns, order, split.future, rules)
   const popularity = popularityOrder(popularityScores(columns, order, split.past, rules))
   const comparison = createComparison(past(rules.halfLifeDays), buildHoldout(past(rules.halfLifeDays), future), seed)
-  const recommendWith = (model: Model): Recommend =>
-    recommendPersonal(createScorer(model), past(model.recipe.halfLifeDays), order.itemIds, popularity)
+  const contestant = (model: Model): Contestant => {
+    const histories = past(model.recipe.halfLifeDays)
+    return { kind: 'model', model, histories, itemIds: order.itemIds, fallback: popularity }
+  }
+  const worth = ({ threads, signal }: Hands) => {
+    const useful = Math.ceil(comparison.holdout.users.length / USERS_PER_THREAD_MIN)
+    return { threads: Math.min(threads, useful), signal }
+  }
+  const evaluate = async (shown: Contestant, hands: Hands) =>
+    summarize(await measureInParallel(shown, comparison, { plan: REPORTED, ...worth(hands) }), comparison)
   return {
     split,
     comparison,
     past,
     pastUntil: columns.timestamp[split.past.to - 1]!,
     popularity,
-    evaluate: (recommend) => evaluate(recommend, comparison),
-    evaluateModel: (model) => evaluate(recommendWith(model), comparison),
-    ndcgOf: (model) => meanNdcg(recommendWith(model), comparison),
+    evaluate,
+    evaluateModel: (model, hands) => evaluate(contestant(model), hands),
+    async ndcgOf(model, hands) {
+      const measured = await measureInParallel(contestant(model), comparison, { plan: SEARCHED, ...worth(hands) })
+      return meanOf(measured, 'ndcg_at_10', comparison)
+    },
   }
 }

@@ -2,15 +2,15 @@ import { MillraceError } from '../../schemas/errors.ts'
 import type { Recipe } from '../../schemas/training.ts'
 import type { AlsProgress } from '../als/port.ts'
 import { type Evaluation, evaluatedUsers } from '../evaluation/evaluate.ts'
-import { ITEM_KNN_NEIGHBOURS, nearestItems, recommendItemKnn } from '../evaluation/item-knn.ts'
-import { recommendPopular } from '../evaluation/popularity.ts'
+import { ITEM_KNN_NEIGHBOURS, nearestItems } from '../evaluation/item-knn.ts'
 import { judge } from '../gate/gate.ts'
 import { championEvidence } from './champion.ts'
-import { type Contest, type ContestSource, createContest } from './contest.ts'
+import { type Contest, type ContestSource, createContest, type Hands } from './contest.ts'
 import { type Fit, type FitOptions, fitModel } from './fit.ts'
 import { aggregatePairs, orderItems } from './pairs.ts'
 import type { EvaluationReport, Learn, LearnProgress, LearnRequest, LearnResult } from './port.ts'
 import { checkRefit, type RefitCheck } from './refit.ts'
+import type { SearchResult } from './search.ts'
 import { selectRecipe } from './select.ts'
 import { HOLDOUT_SHARE, splitByTime } from './split.ts'
 
@@ -23,13 +23,14 @@ const BOOTSTRAP_SEED = 20_101
  * @throws MillraceError INVALID_MATRIX where there is too little to learn from or nothing to measure on,
  * INVALID_PARAMETERS, TOO_LARGE_FOR_MEMORY, ABORTED
  */
-export const learn: Learn = async (request, { signal, onProgress }) => {
+export const learn: Learn = async (request, { signal, onProgress, onSearchState }) => {
   const source = sourceOf(request)
   const contest = openContest(source)
   const phase = phases(onProgress, signal)
   const selected = await selectRecipe(source, contest, request, {
     signal,
     onProgress: phase('choosing a recipe', 0, 0.45),
+    onSearchState,
   })
   const fitting = (name: string, from: number, to: number): FitOptions => ({
     threads: request.threads,
@@ -40,11 +41,15 @@ export const learn: Learn = async (request, { signal, onProgress }) => {
   const fitPast = (chosen: Recipe, options: FitOptions) =>
     fitModel(contest.past(chosen.halfLifeDays), source.order.itemIds, chosen, contest.pastUntil, options)
   const candidate = await fitPast(recipe, fitting('candidate', 0.45, 0.6))
-  const scored = scoreAll(contest, candidate)
+  const hands = { threads: request.threads, signal }
+  const scored = await scoreAll(contest, candidate, hands)
   const champion =
     request.champion &&
-    (await championEvidence(request.champion, { source, contest, candidate, evaluation: scored.candidate }, (chosen) =>
-      fitPast(chosen, fitting("champion's recipe", 0.6, 0.7)),
+    (await championEvidence(
+      request.champion,
+      { source, contest, candidate, evaluation: scored.candidate },
+      (chosen) => fitPast(chosen, fitting("champion's recipe", 0.6, 0.7)),
+      hands,
     ))
   const gate = judge({
     candidate: scored.candidate.perUser.ndcg_at_10,
@@ -107,13 +112,13 @@ function openContest(source: ContestSource): Contest {
   return contest
 }
 
-function scoreAll(contest: Contest, candidate: Fit): Scored {
-  const past = contest.comparison.past
-  const nearest = nearestItems(past, ITEM_KNN_NEIGHBOURS)
+async function scoreAll(contest: Contest, candidate: Fit, hands: Hands): Promise<Scored> {
+  const nearest = nearestItems(contest.comparison.past, ITEM_KNN_NEIGHBOURS)
+  const fallback = contest.popularity
   return {
-    candidate: contest.evaluateModel(candidate.model),
-    popularity: contest.evaluate(recommendPopular(contest.popularity, past)),
-    itemKnn: contest.evaluate(recommendItemKnn(nearest, past, contest.popularity)),
+    candidate: await contest.evaluateModel(candidate.model, hands),
+    popularity: await contest.evaluate({ kind: 'popularity', order: fallback }, hands),
+    itemKnn: await contest.evaluate({ kind: 'item-knn', nearest, fallback }, hands),
   }
 }
 
@@ -128,7 +133,7 @@ function reportOf(
   contest: Contest,
   scored: Scored,
   championRecipe: Evaluation | null,
-  trials: EvaluationReport['trials'],
+  trials: SearchResult['trials'],
 ): EvaluationReport {
   const { holdout } = contest.comparison
   return {
@@ -145,7 +150,7 @@ function reportOf(
     baselines: { popularity: scored.popularity.scores, itemKnn: scored.itemKnn.scores },
     championRecipe: championRecipe?.scores ?? null,
     slices: scored.candidate.slices,
-    trials,
+    trials: trials.map(({ recipe, score }) => ({ recipe, ndcg_at_10: score })),
   }
 }
 

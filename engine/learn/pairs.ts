@@ -1,6 +1,6 @@
 import type { EventColumns } from '../../schemas/event-columns.ts'
 import type { InteractionMatrix } from '../als/port.ts'
-import type { PairTable } from '../evaluation/pair-table.ts'
+import { type PairTable, sharedCopy } from '../evaluation/pair-table.ts'
 import { eventWeight } from '../history/event-weight.ts'
 
 const DAY_MS = 86_400_000
@@ -77,9 +77,9 @@ export function aggregatePairs(
   return {
     users,
     items,
-    pointers,
-    itemRanks: itemRanks.slice(0, pairs),
-    strengths: strengths.slice(0, pairs),
+    pointers: sharedCopy(pointers),
+    itemRanks: sharedCopy(itemRanks.subarray(0, pairs)),
+    strengths: sharedCopy(strengths.subarray(0, pairs)),
     events: range.to - range.from,
   }
 }

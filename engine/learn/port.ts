@@ -1,6 +1,7 @@
 import type { EventColumns } from '../../schemas/event-columns.ts'
 import type { GateVerdict, Recipe, TrainingParameters } from '../../schemas/training.ts'
 import type { Model } from '../model/model.ts'
+import type { SearchState } from './search.ts'
 
 /** The model that serves now, as far as the gate needs it. */
 export interface Champion {
@@ -19,6 +20,8 @@ export interface LearnRequest {
   readonly champion: Champion | null
   /** Hyper-parameter candidates tried on the validation slice; 1 takes the defaults. */
   readonly trials: number
+  /** Of an interrupted run of the same request: its search goes on from there, to the same result. */
+  readonly searchState?: SearchState | null
   readonly threads: number
 }
 
@@ -65,6 +68,7 @@ export interface EvaluationReport {
     readonly ndcg_at_10: number
     readonly recall_at_20: number
   }[]
+  /** Every measurement of the search, on the validation slice, after `recipe.iterations`. */
   readonly trials: readonly { readonly recipe: Recipe; readonly ndcg_at_10: number }[]
 }
 
@@ -81,5 +85,10 @@ export interface LearnResult {
 /** Signature of engine/learn/learn.ts `learn`: everything between reading the window and registering the model. */
 export type Learn = (
   request: LearnRequest,
-  options: { readonly signal: AbortSignal; readonly onProgress: (progress: LearnProgress) => void },
+  options: {
+    readonly signal: AbortSignal
+    readonly onProgress: (progress: LearnProgress) => void
+    /** The search so far, after each of its measurements: what `LearnRequest.searchState` takes. */
+    readonly onSearchState?: (state: SearchState) => void
+  },
 ) => Promise<LearnResult>

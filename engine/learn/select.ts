@@ -6,7 +6,8 @@ import { type Contest, type ContestSource, createContest } from './contest.ts'
 import { fitModel } from './fit.ts'
 import type { LearnProgress, LearnRequest } from './port.ts'
 import { candidateRecipes, type DataShape, defaultRecipe } from './recipes.ts'
-import { type SearchResult, successiveHalving } from './search.ts'
+import { type SearchResult, type SearchState, successiveHalving } from './search.ts'
+import { searchKey } from './search-key.ts'
 import { HOLDOUT_SHARE, splitByTime } from './split.ts'
 
 /** Fewer users on the validation slice than this decide by chance: the default recipe is taken instead. */
@@ -15,11 +16,13 @@ const VALIDATION_USERS_MIN = 20
 export interface SelectOptions {
   readonly signal: AbortSignal
   readonly onProgress: (progress: LearnProgress) => void
+  readonly onSearchState?: ((state: SearchState) => void) | undefined
 }
 
 /**
  * Chooses the recipe inside the past: the last tenth of the past is the validation slice, candidates are fitted before
- * it and scored on it. The future has no influence. One trial, or too little data to validate on, takes the default.
+ * it and scored on it (NDCG@10). The future has no influence. One trial, or too little data to validate on, takes the
+ * default. A saved state of other candidates or another past is of no use and ignored.
  */
 export async function selectRecipe(
   source: ContestSource,
@@ -36,18 +39,20 @@ export async function selectRecipe(
   if (candidates.length < 2 || split === null) return { best: base, trials: [] }
   const validation = createContest(source, split)
   if (evaluatedUsers(validation.comparison) < VALIDATION_USERS_MIN) return { best: base, trials: [] }
-  return await searchOn(validation, source, candidates, request.threads, options)
+  return await searchOn(validation, source, candidates, request, options)
 }
 
 async function searchOn(
   validation: Contest,
   source: ContestSource,
   candidates: readonly Recipe[],
-  threads: number,
+  { threads, searchState = null }: LearnRequest,
   options: SelectOptions,
 ): Promise<SearchResult> {
+  const { signal } = options
+  const key = searchKey(candidates, validation)
   let fits = 0
-  return await successiveHalving<Model>(candidates, async (recipe, previous, iterationsDone) => {
+  const fit = async (recipe: Recipe, previous: Model | null, iterationsDone: number): Promise<Model> => {
     const number = ++fits
     const { model } = await fitModel(
       validation.past(recipe.halfLifeDays),
@@ -56,7 +61,7 @@ async function searchOn(
       validation.pastUntil,
       {
         threads,
-        signal: options.signal,
+        signal,
         ...(previous && { continueFrom: previous }),
         onProgress: ({ iteration, iterations }) =>
           options.onProgress({
@@ -65,11 +70,21 @@ async function searchOn(
           }),
       },
     )
-    return { fitted: model, ndcg: validation.ndcgOf(model) }
-  })
+    return model
+  }
+  const score = (model: Model) => validation.ndcgOf(model, { threads, signal })
+  return await successiveHalving<Model>(
+    candidates,
+    { fit, score },
+    {
+      key,
+      resumeFrom: searchState?.key === key ? searchState : null,
+      ...(options.onSearchState && { onState: options.onSearchState }),
+    },
+  )
 }
 
-function shapeOf(pairs: PairTable): DataShape {
+export function shapeOf(pairs: PairTable): DataShape {
   const items = new Set<number>()
   let [users, counted, sum] = [0, 0, 0]
   for (let user = 0; user < pairs.users; user++) {

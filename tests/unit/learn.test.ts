@@ -170,10 +170,17 @@ describe('the search', () => {
   test('halving keeps the best third, lets them go on from where they were, and records every measurement', async () => {
     const recipes = candidateRecipes(base, {}, null, 9, shape)
     const wanted = recipes[4]
-    const { best, trials } = await successiveHalving<number>(recipes, async (recipe, previous, done) => {
-      expect(previous ?? 0).toBe(done)
-      return { fitted: recipe.iterations, ndcg: recipe.alpha0 === wanted?.alpha0 ? 1 : 0 }
-    })
+    const { best, trials } = await successiveHalving<{ iterations: number; score: number }>(
+      recipes,
+      {
+        async fit(recipe, previous, done) {
+          expect(previous?.iterations ?? 0).toBe(done)
+          return { iterations: recipe.iterations, score: recipe.alpha0 === wanted?.alpha0 ? 1 : 0 }
+        },
+        score: async ({ score }) => score,
+      },
+      { key: 'k' },
+    )
     expect(best).toEqual(wanted)
     expect(trials.map(({ recipe }) => recipe.iterations)).toEqual([...Array(9).fill(5), ...Array(3).fill(15)])
     expect(iterationsAt(0, 2, 81)).toBe(2)

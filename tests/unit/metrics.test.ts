@@ -8,8 +8,9 @@ import {
   novelty,
   transposePairs,
 } from '../../engine/evaluation/catalogue-metrics.ts'
-import { createComparison, evaluate, hitRanks } from '../../engine/evaluation/evaluate.ts'
+import { createComparison, evaluate } from '../../engine/evaluation/evaluate.ts'
 import { buildHoldout } from '../../engine/evaluation/holdout.ts'
+import { hitRanks } from '../../engine/evaluation/measure.ts'
 import type { PairTable } from '../../engine/evaluation/pair-table.ts'
 import { createRandom } from '../../engine/evaluation/random.ts'
 import { averagePrecision, hitRate, ndcg, recall, reciprocalRank } from '../../engine/evaluation/ranking-metrics.ts'
