@@ -1,4 +1,3 @@
-import { hitRanks } from '../engine/evaluation/measure.ts'
 import { ndcg, recall } from '../engine/evaluation/ranking-metrics.ts'
 import type { Scorer } from '../engine/scoring/port.ts'
 import type { Pairs } from './interaction-file.ts'
