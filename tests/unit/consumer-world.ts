@@ -14,7 +14,7 @@ import { openCodecs } from '../../streams/codec/open.ts'
 import type { Codecs } from '../../streams/codec/port.ts'
 import { TOPICS, topicSpecs } from '../../streams/topics.ts'
 
-/** Sink and updater on real embedded backends in a folder of their own. */
+/** Sink and updater on real backends, embedded ones in a folder of their own. */
 export interface World extends AsyncDisposable {
   readonly backends: Backends
   readonly codecs: Codecs
@@ -28,9 +28,9 @@ export interface World extends AsyncDisposable {
   drain(services: readonly ('sink' | 'updater')[], context?: ServiceContext): Promise<void>
 }
 
-export async function openWorld(): Promise<World> {
+export async function openWorld(changed: Readonly<Record<string, string>> = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-consumers-'))
-  const settings = loadConfig(Settings, { DATA_DIR: folder, PARTITIONS: '2', LOG_LEVEL: 'silent' })
+  const settings = loadConfig(Settings, { DATA_DIR: folder, PARTITIONS: '2', LOG_LEVEL: 'silent', ...changed })
   const { signal } = new AbortController()
   const backends = await openBackends(settings, () => Date.now(), BACKENDS_OF.edge)
   const codecs = await openCodecs({ registryUrl: '', folder: null })
