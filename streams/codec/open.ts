@@ -2,28 +2,21 @@ import { readFile } from 'node:fs/promises'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Item, User } from '../../schemas/catalogue.ts'
-import { MillraceError } from '../../schemas/errors.ts'
 import type { Interaction } from '../../schemas/interaction.ts'
 import { TOPICS } from '../topics.ts'
 import { createAvroCodec, schemaIdOf } from './avro-codec.ts'
+import { openConfluentRegistry } from './confluent-registry.ts'
 import { openEmbeddedRegistry } from './embedded-registry.ts'
 import type { Codecs, SchemaRegistry, TrainingRequest } from './port.ts'
 
 /**
  * Opens the codecs. With an empty `registryUrl` the schemas of schemas/avro have their ids in `folder` (the log's),
- * or in memory when that is null.
- * @throws MillraceError CONFIG_INVALID for a registry this version cannot speak to.
+ * or in memory when that is null; otherwise in the Confluent-compatible registry there. Registering is part of opening.
+ * @throws MillraceError CONFIG_INVALID for an unusable URL or refused credentials, CONFLICT with the registry's reason for
+ * a schema that is not backward compatible, LOG_UNAVAILABLE when the registry does not answer.
  */
 export async function openCodecs(options: { registryUrl: string; folder: string | null }): Promise<Codecs> {
-  if (options.registryUrl !== '') {
-    throw new MillraceError(
-      'CONFIG_INVALID',
-      'SCHEMA_REGISTRY_URL must be empty: this version keeps schemas in the log folder',
-      {
-        field: 'SCHEMA_REGISTRY_URL',
-      },
-    )
-  }
+  if (options.registryUrl !== '') return createCodecs(openConfluentRegistry(options.registryUrl))
   return createCodecs(await openEmbeddedRegistry(options.folder))
 }
 
