@@ -110,6 +110,8 @@ export async function getObject(
       received += chunk.byteLength
     }
     return received === content.byteLength ? { content, metadata: Metadata ?? {} } : null
+  } catch (error) {
+    throw stalled.signal.aborted ? Object.assign(new Error('the transfer stalled'), { name: 'Stalled' }) : error
   } finally {
     clearTimeout(timer)
   }

@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isMillraceError, MillraceError } from '../../../schemas/errors.ts'
 import type { MlflowAddress } from './address.ts'
 
-const TIMEOUT_MS = 10_000
+const DEFAULT_TIMEOUT_MS = 10_000
 const ATTEMPTS_MAX = 3
 const RETRY_DELAY_MS = 100
 const SHOWN_CHARACTERS_MAX = 300
 
 /**
- * Requests to one MLflow server, each with a timeout, repeated when the server does not answer or fails (5xx, 429), at most
- * three times in all. One that must not be repeated says so.
+ * Requests to one MLflow server, each with a timeout, repeated when the connection or the server fails (5xx, 429), at
+ * most three times in all; not after the timeout, which was wait enough. One that must not be repeated says so.
  * Errors: ABORTED; REGISTRY_UNAVAILABLE with one line that names the setting, the server and the reason, never credentials;
  * CONFIG_INVALID when the server refuses the credentials or is no MLflow.
  */
@@ -38,7 +38,7 @@ interface Answer {
   readonly text: string
 }
 
-export function createMlflowClient(address: MlflowAddress): MlflowClient {
+export function createMlflowClient(address: MlflowAddress, timeoutMs = DEFAULT_TIMEOUT_MS): MlflowClient {
   const server = `MODEL_REGISTRY_URL (${address.base})`
   const unavailable = (message: string, cause?: unknown) =>
     new MillraceError('REGISTRY_UNAVAILABLE', `${server}: ${message}`, { cause, field: 'MODEL_REGISTRY_URL' })
@@ -46,7 +46,7 @@ export function createMlflowClient(address: MlflowAddress): MlflowClient {
     new MillraceError('CONFIG_INVALID', `${server}: ${message}`, { field: 'MODEL_REGISTRY_URL' })
 
   async function attempt(what: string, path: string, init: RequestInit, signal: AbortSignal): Promise<Answer> {
-    const timeout = AbortSignal.timeout(TIMEOUT_MS)
+    const timeout = AbortSignal.timeout(timeoutMs)
     try {
       signal.throwIfAborted()
       const headers: Record<string, string> = { 'content-type': 'application/json' }
@@ -59,7 +59,7 @@ export function createMlflowClient(address: MlflowAddress): MlflowClient {
     } catch (error) {
       if (isMillraceError(error)) throw error
       if (signal.aborted) throw new MillraceError('ABORTED', `${what} was aborted`, { cause: error })
-      const reason = timeout.aborted ? `no answer within ${TIMEOUT_MS} ms` : connectionProblem(error)
+      const reason = timeout.aborted ? `no answer within ${timeoutMs} ms` : connectionProblem(error)
       throw unavailable(`${what} failed (${reason}); it may be repeated`, error)
     }
   }
@@ -72,7 +72,8 @@ export function createMlflowClient(address: MlflowAddress): MlflowClient {
           throw misconfigured(`${what} is refused (${answer.status}): check the user and the password`)
         return answer
       } catch (error) {
-        if (!isMillraceError(error, 'REGISTRY_UNAVAILABLE') || attempts >= attemptsMax) throw error
+        const isOver = attempts >= attemptsMax || (error as Error & { cause?: Error }).cause?.name === 'TimeoutError'
+        if (isOver || !isMillraceError(error, 'REGISTRY_UNAVAILABLE')) throw error
         await sleep(RETRY_DELAY_MS * 4 ** (attempts - 1), undefined, { signal }).catch(() => {})
       }
     }

@@ -6,7 +6,7 @@ import { newMlflowRun, readMlflowRun } from './mlflow-run.ts'
 import { tagsOf } from './values.ts'
 
 /** Entries per MLflow run, so that the newest is one small read away however many there are. */
-const ENTRIES_PER_RUN = 100
+const ENTRIES_PER_RUN = 32
 const LOST_RACES_MAX = 50
 const START = 'start'
 const NEXT = 'next'
@@ -15,7 +15,7 @@ const NEXT = 'next'
  * The alias changes, in the one order that all processes see. MLflow has no compare-and-set, but a parameter of a run is
  * written once: its database refuses a second value under the same key. So change n is the parameter `change.n` of a run
  * kept for that. Whoever writes it first has decided what change n is; the other is refused, reads it and decides anew.
- * After 100 entries a new run goes on, linked the same way by the parameter `next`, beginning with the state so far.
+ * After 32 entries a new run goes on, linked the same way by the parameter `next`, beginning with the state so far.
  * This holds on MLflow's database stores (sqlite, PostgreSQL, MySQL, SQL Server), not on its retired file store.
  */
 export interface Ledger {

@@ -30,9 +30,9 @@ interface Parts {
  */
 export async function openMlflowModelRegistry(
   url: string,
-  options: { readonly unreachable: 'wait' | 'refuse' },
+  options: { readonly unreachable: 'wait' | 'refuse'; readonly timeoutMs?: number },
 ): Promise<ModelRegistry> {
-  const client = createMlflowClient(readAddress(url))
+  const client = createMlflowClient(readAddress(url), options.timeoutMs)
   const closing = new AbortController()
   let opened: Parts | null = null
 
@@ -53,7 +53,9 @@ export async function openMlflowModelRegistry(
       return await work(await open(signal), signal)
     } catch (error) {
       if (isMillraceError(error, 'ABORTED') && closing.signal.aborted && !caller.aborted) throw closed()
-      throw error
+      if (!isMillraceError(error, 'CONFIG_INVALID')) throw error
+      // Once opened, a server that turns callers away is an outage like any other: what is loaded keeps serving.
+      throw new MillraceError('REGISTRY_UNAVAILABLE', error.message, { cause: error, field: 'MODEL_REGISTRY_URL' })
     }
   }
 
