@@ -1,3 +1,4 @@
+import { isMillraceError } from '../../../schemas/errors.ts'
 import { isId } from '../../../schemas/identifiers.ts'
 import type { Api } from '../api.ts'
 import { type EventMapping, textOf } from './event-mapping.ts'
@@ -26,22 +27,55 @@ export interface CatalogueImported {
   readonly rejected: number
 }
 
+/** A row that the edge refused, by its place in the group. */
+interface Refused {
+  readonly index: number
+  readonly detail: string
+}
+
 /** Sends rows as items in bulk. Writing an item again replaces it, so an interrupted import is simply repeated. */
 export function importItems(api: Api, options: CatalogueImportOptions): Promise<CatalogueImported> {
-  return importInGroups(options, ITEMS_PER_REQUEST, async (rows) => {
-    await api.send('POST', '/items', {
-      items: rows.map(({ id, title, categories }) => ({ itemId: id, ...(title ? { title } : {}), categories })),
-    })
-  })
+  return importInGroups(options, ITEMS_PER_REQUEST, (rows) => sendItems(api, rows))
 }
 
 /** Sends rows as users, whose categories are their stated preferences. */
 export function importUsers(api: Api, options: CatalogueImportOptions): Promise<CatalogueImported> {
   return importInGroups(options, USERS_AT_ONCE, async (rows) => {
-    await Promise.all(
-      rows.map(({ id, categories }) => api.send('PUT', `/users/${encodeURIComponent(id)}`, { categories })),
-    )
+    const answers = await Promise.all(rows.map((row, index) => sendUser(api, row, index)))
+    return answers.filter((refused) => refused !== null)
   })
+}
+
+/** A request that is too large goes in two halves, and so on. */
+async function sendItems(api: Api, rows: readonly CatalogueRow[]): Promise<readonly Refused[]> {
+  const items = rows.map(({ id, title, categories }) => ({ itemId: id, ...(title ? { title } : {}), categories }))
+  try {
+    return (await api.send<{ rejected: readonly Refused[] }>('POST', '/items', { items })).rejected
+  } catch (error) {
+    const detail = refusalOf(error)
+    if (!isMillraceError(error, 'PAYLOAD_TOO_LARGE') || rows.length === 1) {
+      return rows.map((_, index) => ({ index, detail }))
+    }
+  }
+  const half = rows.length >> 1
+  const first = await sendItems(api, rows.slice(0, half))
+  const second = await sendItems(api, rows.slice(half))
+  return [...first, ...second.map(({ index, detail }) => ({ index: index + half, detail }))]
+}
+
+async function sendUser(api: Api, { id, categories }: CatalogueRow, index: number): Promise<Refused | null> {
+  try {
+    await api.send('PUT', `/users/${encodeURIComponent(id)}`, { categories })
+    return null
+  } catch (error) {
+    return { index, detail: refusalOf(error) }
+  }
+}
+
+/** What the edge has against a request; everything but a refusal is thrown on. */
+function refusalOf(error: unknown): string {
+  if (isMillraceError(error) && (error.httpStatus === 400 || error.httpStatus === 413)) return error.message
+  throw error
 }
 
 /** The catalogue columns of an event file, where it has any. */
@@ -51,6 +85,7 @@ export function itemColumnsOf(mapping: EventMapping): CatalogueColumns | null {
 }
 
 interface CatalogueRow {
+  readonly line: number
   readonly id: string
   readonly title: string
   readonly categories: readonly string[]
@@ -59,14 +94,17 @@ interface CatalogueRow {
 async function importInGroups(
   options: CatalogueImportOptions,
   groupSize: number,
-  send: (rows: readonly CatalogueRow[]) => Promise<void>,
+  send: (rows: readonly CatalogueRow[]) => Promise<readonly Refused[]>,
 ): Promise<CatalogueImported> {
   let [accepted, rejected] = [0, 0]
   let group = new Map<string, CatalogueRow>()
   const flush = async () => {
-    if (!options.dryRun && group.size > 0) await send([...group.values()])
-    accepted += group.size
+    const rows = [...group.values()]
     group = new Map()
+    const refused = options.dryRun || rows.length === 0 ? [] : await send(rows)
+    for (const { index, detail } of refused) options.onRejected(`line ${rows[index]?.line}: ${detail}`)
+    accepted += rows.length - refused.length
+    rejected += refused.length
   }
   for await (const row of readRows(options.file)) {
     options.signal.throwIfAborted()
@@ -85,7 +123,7 @@ async function importInGroups(
   return { accepted, rejected }
 }
 
-function mapRow({ fields }: InputRow, columns: CatalogueColumns): CatalogueRow | null {
+function mapRow({ line, fields }: InputRow, columns: CatalogueColumns): CatalogueRow | null {
   const id = textOf(fields[columns.id])
   if (!isId(id)) return null
   const listed = columns.categories === null ? [] : fields[columns.categories]
@@ -95,5 +133,5 @@ function mapRow({ fields }: InputRow, columns: CatalogueColumns): CatalogueRow |
         .split('|')
         .map((name) => name.trim())
   const title = columns.title === null ? '' : textOf(fields[columns.title])
-  return { id, title: title.slice(0, 512), categories: categories.filter(Boolean) }
+  return { line, id, title: title.slice(0, 512), categories: categories.filter(Boolean) }
 }
