@@ -17,7 +17,7 @@ export function openConfluentRegistry(url: string): SchemaRegistry {
   const { host, auth } = addressOf(url)
   const client = new Client({ host, ...(auth === null ? {} : { auth }), retry: { retries: 2 } })
   const headers: Record<string, string> = { 'content-type': CONTENT_TYPE }
-  if (auth !== null) headers['authorization'] = `Basic ${btoa(`${auth.username}:${auth.password}`)}`
+  if (auth !== null) headers.authorization = `Basic ${btoa(`${auth.username}:${auth.password}`)}`
 
   async function ask(method: string, path: string, body?: unknown): Promise<Response> {
     try {

@@ -5,7 +5,6 @@ import { Item, User } from '../../schemas/catalogue.ts'
 import type { Interaction } from '../../schemas/interaction.ts'
 import { TOPICS } from '../topics.ts'
 import { createAvroCodec, schemaIdOf } from './avro-codec.ts'
-import { openConfluentRegistry } from './confluent-registry.ts'
 import { openEmbeddedRegistry } from './embedded-registry.ts'
 import type { Codecs, SchemaRegistry, TrainingRequest } from './port.ts'
 
@@ -16,7 +15,10 @@ import type { Codecs, SchemaRegistry, TrainingRequest } from './port.ts'
  * a schema that is not backward compatible, LOG_UNAVAILABLE when the registry does not answer.
  */
 export async function openCodecs(options: { registryUrl: string; folder: string | null }): Promise<Codecs> {
-  if (options.registryUrl !== '') return createCodecs(openConfluentRegistry(options.registryUrl))
+  if (options.registryUrl !== '') {
+    const { openConfluentRegistry } = await import('./confluent-registry.ts')
+    return createCodecs(openConfluentRegistry(options.registryUrl))
+  }
   return createCodecs(await openEmbeddedRegistry(options.folder))
 }
 

@@ -118,7 +118,7 @@ describe('Avro and TypeBox agree', async () => {
   })
 
   test('a registry address that this version cannot use is CONFIG_INVALID', async () => {
-    const opening = openCodecs({ registryUrl: 'http://127.0.0.1:1', folder: null })
+    const opening = openCodecs({ registryUrl: 'registry:8081', folder: null })
     await expect(opening).rejects.toMatchObject({ code: 'CONFIG_INVALID', field: 'SCHEMA_REGISTRY_URL' })
   })
 })

@@ -77,8 +77,16 @@ function saslOf(credentials: string | null, mechanism: string | null): KafkaAddr
   if (username === '' || password === undefined) throw invalid('has credentials that are not user:password')
   return {
     mechanism: oneOf('mechanism', mechanism ?? 'plain', SASL_MECHANISMS),
-    username: decodeURIComponent(username),
-    password: decodeURIComponent(password),
+    username: decoded(username),
+    password: decoded(password),
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw invalid('has credentials with a broken percent-encoding')
   }
 }
 
