@@ -43,15 +43,20 @@ export function createRecommender(
   const prepare = createModelPreparation(models, catalogue, context.now)
   const ranker = createRanker(parts, context.settings.HALF_LIFE_DAYS * DAY_MS)
 
-  /** Keeps the list unless stated preferences, which have no revision, or a half-prepared model had a part in it. */
+  /** What lists of a user are made from beside history and model: the items, and what the user has stated. */
+  function revisionFor(userId: string): string {
+    const stated = catalogue.userRevision(userId)
+    return stated === '' ? catalogue.revision : `${catalogue.revision}/${stated}`
+  }
+
+  /** Keeps the list unless it came without the user's taste, or from a half-prepared model. */
   function longestList(userId: string, prepared: PreparedModel | null, user: UserRead): string {
     const ranking = ranker.rankForUser(userId, prepared, user, LONGEST)
     const body = composeList(ranking, user.record)
-    const personal = ranking.sources.includes('personal') && !ranking.sources.includes('category')
-    if (personal && user.record !== null && prepared?.complete) {
+    if (ranking.sources.includes('personal') && user.record !== null && prepared?.complete) {
       users.keepList(userId, {
         ...{ userRevision: user.record.revision, modelVersion: prepared.version },
-        ...{ catalogueRevision: catalogue.revision, body },
+        ...{ catalogueRevision: revisionFor(userId), body },
       })
     }
     return body
@@ -72,7 +77,7 @@ export function createRecommender(
       const shared = request.category === null && !request.includeSeen && request.minSource === 'static'
       const pinned = models.current()?.version ?? null
       if (shared && pinned !== null) {
-        const body = await users.cachedList(userId, pinned, catalogue.revision)
+        const body = await users.cachedList(userId, pinned, revisionFor(userId))
         if (body !== null && hasEnough(body, request))
           return finish(body, request, { ...facts, modelVersion: pinned, cache: 'hit' })
       }

@@ -7,7 +7,7 @@ const NO_MEMBERS: ReadonlySet<string> = new Set()
 export class CatalogueIndex implements Catalogue {
   private readonly described = new Map<string, Item>()
   private readonly gone = new Set<string>()
-  private readonly users = new Map<string, User>()
+  private readonly users = new Map<string, { readonly user: User; readonly revision: string }>()
   private readonly byCategory = new Map<string, Set<string>>()
   private readonly nextOffsets = new Map<number, number>()
   private sortedCategories: readonly string[] | null = null
@@ -30,7 +30,11 @@ export class CatalogueIndex implements Catalogue {
   }
 
   user(userId: string): User | null {
-    return this.users.get(userId) ?? null
+    return this.users.get(userId)?.user ?? null
+  }
+
+  userRevision(userId: string): string {
+    return this.users.get(userId)?.revision ?? ''
   }
 
   items(): Iterable<Item> {
@@ -59,10 +63,10 @@ export class CatalogueIndex implements Catalogue {
     for (const category of item.categories) this.join(category, itemId)
   }
 
-  /** null forgets the user's preferences. */
-  putUser(userId: string, user: User | null): void {
+  /** null forgets the user's preferences; `revision` names the record they came in. */
+  putUser(userId: string, user: User | null, revision: string): void {
     if (user === null) this.users.delete(userId)
-    else this.users.set(userId, user)
+    else this.users.set(userId, { user, revision })
   }
 
   /** The newest record of a partition survives every compaction, so these positions name the content. */

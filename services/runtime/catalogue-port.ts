@@ -10,6 +10,8 @@ export interface Catalogue {
   isWithdrawn(itemId: string): boolean
   withdrawn(): Iterable<string>
   user(userId: string): User | null
+  /** Changes with every change of the user's preferences; empty without any. Equal on every process like `revision`. */
+  userRevision(userId: string): string
   items(): Iterable<Item>
   /** Item ids of a category, withdrawn ones left out. */
   members(category: string): ReadonlySet<string>

@@ -119,6 +119,7 @@ function followedView(
     isWithdrawn: (itemId) => index.isWithdrawn(itemId),
     withdrawn: () => index.withdrawn(),
     user: (userId) => index.user(userId),
+    userRevision: (userId) => index.userRevision(userId),
     items: () => index.items(),
     members: (category) => index.members(category),
     categories: () => index.categories(),
@@ -139,7 +140,7 @@ function applyRecord(index: CatalogueIndex, record: LogRecord, codecs: Codecs, l
     } else {
       const user = value === null ? null : codecs.user.decode(value)
       if (user && user.userId !== key) throw new Error('the key is not the user id')
-      index.putUser(key, user)
+      index.putUser(key, user, `${partition}:${offset}`)
     }
     return true
   } catch (error) {

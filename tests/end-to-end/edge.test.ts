@@ -147,6 +147,33 @@ test('an item the model has not seen is recommended by its category as soon as i
   expect((await edge.call('GET', '/api/v1/items/drama-new/similar?limit=3')).body.source).toBe('model')
 })
 
+test('preferences stated after a list was cached are in the next one, and forgotten as soon', async () => {
+  await edge.call('PUT', '/api/v1/items/opera-1', { title: 'Opera', categories: ['Opera'] })
+  edge.advance(2_000)
+  const token = await see('hugo', 'drama-01')
+  const operaIn = async (query: string) => {
+    const { body } = await recommend('hugo', `limit=100&${query}`)
+    return [body.cache, body.items.find(({ itemId }: { itemId: string }) => itemId === 'opera-1')?.source]
+  }
+  expect(await operaIn(`after=${token}`)).toEqual(['miss', 'static'])
+  expect(
+    await eventually(
+      () => operaIn(''),
+      ([cache]) => cache === 'hit',
+    ),
+  ).toEqual(['hit', 'static'])
+  await edge.call('PUT', '/api/v1/users/hugo', { categories: ['Opera'] })
+  expect(await operaIn('')).toEqual(['miss', 'category'])
+  expect(
+    await eventually(
+      () => operaIn(''),
+      ([cache]) => cache === 'hit',
+    ),
+  ).toEqual(['hit', 'category'])
+  await edge.call('DELETE', '/api/v1/users/hugo')
+  expect((await operaIn(''))[1]).toBe('static')
+})
+
 test('a basket of a visitor without an id is folded in, and its items are not given back', async () => {
   const { body } = await edge.call('POST', '/api/v1/recommendations/anonymous', { items: ['comedy-07'], limit: 4 })
   expect(body).toMatchObject({ userId: null, sources: ['personal'], cache: 'miss', state: null })
