@@ -34,8 +34,8 @@ interface Waiter {
 
 /**
  * Follows the compacted topics `items` and `users` from their starts until `signal` aborts. A log that does not answer
- * is tried again every second from the start of the topic, which changes nothing already read; a record that cannot be
- * decoded is logged, counted and left out.
+ * is tried again every second from the start of the topic, where what was read already is passed over, for it may be
+ * outdated and not compacted yet; a record that cannot be decoded is logged, counted and left out.
  */
 export function followCatalogue(
   parts: { readonly log: EventLog; readonly codecs: Codecs; readonly logger: Logger },
@@ -50,13 +50,16 @@ export function followCatalogue(
   let unreadable = 0
 
   async function apply(batch: LogBatch): Promise<void> {
-    await parts.codecs.prepare(batch.records.map(({ value }) => value))
-    for (const record of batch.records) {
+    const place = `${batch.topic}/${batch.partition}`
+    const known = read.get(place) ?? 0
+    const records = batch.records.filter(({ offset }) => offset >= known)
+    await parts.codecs.prepare(records.map(({ value }) => value))
+    for (const record of records) {
       if (!applyRecord(index, record, parts.codecs, parts.logger)) unreadable++
     }
-    const next = (batch.records.at(-1)?.offset ?? -1) + 1
+    const next = Math.max(known, (batch.records.at(-1)?.offset ?? -1) + 1)
     if (batch.topic === ITEMS_TOPIC) index.setItemsRead(batch.partition, next)
-    read.set(`${batch.topic}/${batch.partition}`, next)
+    read.set(place, next)
     for (const waiter of waiters) if (hasRead(read, waiter.missing)) settle(waiters, waiter, true)
   }
 

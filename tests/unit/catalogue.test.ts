@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Item } from '../../schemas/catalogue.ts'
+import { MillraceError } from '../../schemas/errors.ts'
 import { followCatalogue } from '../../services/runtime/catalogue.ts'
 import { CatalogueIndex } from '../../services/runtime/catalogue-index.ts'
 import { openCodecs } from '../../streams/codec/open.ts'
@@ -8,6 +9,7 @@ import type { Codecs } from '../../streams/codec/port.ts'
 import { openEventLog } from '../../streams/event-log/open.ts'
 import type { EventLog } from '../../streams/event-log/port.ts'
 import { topicSpecs } from '../../streams/topics.ts'
+import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/process.ts'
 
 const itemOf = (itemId: string, categories: string[] = [], withdrawn = false): Item => ({
@@ -109,4 +111,50 @@ test('stated preferences come and go, and do not change the revision of items', 
   expect(await catalogue.waitUntilRead(forgot, 5_000)).toBe(true)
   expect(catalogue.user('u')).toBeNull()
   expect(await catalogue.waitUntilRead([{ topic: 'users', partition: 0, offset: 99 }], 1)).toBe(false)
+})
+
+test('a topic that is read again from its start, uncompacted, brings nothing back that was withdrawn since', async () => {
+  await using closing = new AsyncDisposableStack()
+  const folder = closing.use(await temporaryFolder('catalogue-again'))
+  const slow = closing.use(await openEventLog(`embedded:${folder.path}/log`, { now: Date.now }))
+  const spec = { partitions: 1, cleanup: 'delete' } as const
+  await slow.ensureTopics(
+    [
+      { topic: 'items', ...spec },
+      { topic: 'users', ...spec },
+    ],
+    { signal: never },
+  )
+  const between = Array.from({ length: 1_500 }, (_, index) => itemOf(`b${index}`))
+  const records = [itemOf('a'), ...between, itemOf('a', [], true)]
+  const values = records.map((item) => ({ key: item.itemId, value: codecs.item.encode(item) }))
+  await slow.append('items', values, { signal: never })
+  const failed = Promise.withResolvers<never>()
+  const seen: unknown[] = []
+  const failing: Pick<EventLog, 'follow'> = {
+    async follow(options, handler) {
+      if (seen.length > 0 || options.topic !== 'items') return slow.follow(options, watched(handler, options.topic))
+      seen.push('first')
+      await Promise.race([slow.follow(options, handler), failed.promise])
+    },
+  }
+  const watched = (handler: Parameters<EventLog['follow']>[1], topic: string): typeof handler => ({
+    ...handler,
+    async onBatch(batch) {
+      await handler.onBatch(batch)
+      if (topic === 'items') seen.push([catalogue.isWithdrawn('a'), catalogue.revision])
+    },
+  })
+  const logger = pino({ level: 'silent' })
+  const catalogue = followCatalogue({ log: failing as EventLog, codecs, logger }, stop.signal)
+  await catalogue.whenReady
+  const { revision } = catalogue
+  failed.reject(new MillraceError('LOG_UNAVAILABLE', 'the broker went away'))
+  await eventually(
+    () => seen.length,
+    (count) => count === 3,
+  )
+  expect(seen).toEqual(['first', [true, revision], [true, revision]])
+  stop.abort()
+  await catalogue.done
 })
