@@ -50,7 +50,7 @@ export function createModelPreparation(
       state = { serving, ...UNPREPARED }
     }
     const { scorer, version } = serving
-    if (state.supplementRevision !== revision && now() - state.supplementAt >= SUPPLEMENT_MS) {
+    if (state.supplementRevision !== revision && isOver(now() - state.supplementAt)) {
       placeUnseenItems(scorer, catalogue)
       state.supplementRevision = revision
       state.supplementAt = now()
@@ -63,6 +63,11 @@ export function createModelPreparation(
     const complete = state.supplementRevision === revision
     return { version, scorer, withdrawn: state.withdrawn, complete }
   }
+}
+
+/** A clock that was set back must not make anyone wait until it is where it was. */
+function isOver(elapsedMs: number): boolean {
+  return elapsedMs >= SUPPLEMENT_MS || elapsedMs < 0
 }
 
 function placeUnseenItems(scorer: Scorer, catalogue: Catalogue): void {

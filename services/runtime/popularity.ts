@@ -60,8 +60,13 @@ export function createPopularity(
     return parts.eventStore.popular({ weights, halfLifeMs, windowMs, limit: ITEMS_MAX }, { signal })
   }
 
+  /** Both ways, so that nothing is kept for long because the clock was set back. */
+  function isWithin(at: number, milliseconds: number): boolean {
+    return Math.abs(now() - at) < milliseconds
+  }
+
   function current(): readonly PopularItem[] | null {
-    return answer !== null && now() - answer.at < STALE_AFTER_MS ? answer.items : null
+    return answer !== null && isWithin(answer.at, STALE_AFTER_MS) ? answer.items : null
   }
 
   async function refresh(signal: AbortSignal): Promise<void> {
@@ -83,14 +88,14 @@ export function createPopularity(
     ofCategory(category) {
       const items = current() ?? saved
       const { revision } = parts.catalogue
-      const outdated = index?.items !== items || (index.revision !== revision && now() - index.at >= REINDEX_MS)
+      const outdated = index?.items !== items || (index.revision !== revision && !isWithin(index.at, REINDEX_MS))
       if (index === null || outdated) index = indexCategories(items, parts.catalogue, now())
       return index.byCategory.get(category) ?? []
     },
     saved: () => saved,
     within(window, signal) {
       const kept = windows.get(window)
-      if (kept && now() - kept.at < REFRESH_MS) return kept.items
+      if (kept && isWithin(kept.at, REFRESH_MS)) return kept.items
       // The promise is kept, so that many requests at once ask once.
       const asked = { at: now(), items: ask(WINDOWS_MS[window], signal) }
       windows.set(window, asked)

@@ -4,7 +4,7 @@ import type { CachedList } from '../port.ts'
 /** A user's current revision and the lists computed from it, by scenario. */
 interface Slot {
   readonly revision: number
-  readonly lists: Map<string, { readonly list: CachedList; readonly expiresAt: number }>
+  readonly lists: Map<string, { readonly list: CachedList; readonly storedAt: number; readonly ttlMs: number }>
 }
 
 /** Scenarios cached for one user, at most; the oldest goes. */
@@ -25,7 +25,8 @@ export class ListCache {
 
   get(userId: string, scenario: string, modelVersion: string | null, catalogueRevision: string): CachedList | null {
     const entry = this.slots.get(userId)?.lists.get(scenario)
-    if (entry === undefined || entry.expiresAt <= this.now()) return null
+    // Both ways, so that no list outlives its time because the clock was set back.
+    if (entry === undefined || Math.abs(this.now() - entry.storedAt) >= entry.ttlMs) return null
     const { list } = entry
     return list.modelVersion === modelVersion && list.catalogueRevision === catalogueRevision ? list : null
   }
@@ -39,7 +40,7 @@ export class ListCache {
       this.slots.set(userId, slot)
     }
     slot.lists.delete(scenario)
-    slot.lists.set(scenario, { list, expiresAt: this.now() + ttlMs })
+    slot.lists.set(scenario, { list, storedAt: this.now(), ttlMs })
     if (slot.lists.size > SCENARIOS_MAX) {
       for (const oldest of slot.lists.keys()) {
         slot.lists.delete(oldest)
