@@ -6,6 +6,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openArtifacts } from '../../stores/artifacts/open.ts'
+import { openGate } from './http-gate.ts'
 import { startPrivateServices } from './private-services.ts'
 import { makeBucket, type S3Bucket } from './s3-bucket.ts'
 import { serviceUrl } from './service-url.ts'
@@ -100,6 +101,21 @@ test.for([
   const refused = await openArtifacts(url).catch((error: Error) => error)
   expect(refused).toMatchObject({ code: 'CONFIG_INVALID', field: 'ARTIFACTS_URL' })
   expect((refused as Error).message).not.toContain('hush')
+})
+
+test('a silent server delays opening for seconds only, and a caller can give it up', async () => {
+  await using s3 = await openGate(new URL(serviceUrl('s3')).origin)
+  const url = bucket.url('silent').replace(/endpoint=.*$/, `endpoint=${s3.url}`)
+  await using artifacts = await openArtifacts(url)
+  s3.decide(() => 'hang')
+  const reading = artifacts.get('a', { signal: AbortSignal.timeout(100) })
+  await expect(reading).rejects.toMatchObject({ code: 'ABORTED' })
+  const from = performance.now()
+  const refused = { code: 'ARTIFACTS_UNAVAILABLE', message: expect.stringContaining('no answer in time') }
+  await expect(openArtifacts(url, { unreachable: 'refuse' })).rejects.toMatchObject(refused)
+  expect(performance.now() - from).toBeLessThan(10_000)
+  s3.decide(() => 'pass')
+  expect(await artifacts.get('a', { signal })).toBeNull()
 })
 
 test('a server that stops is ARTIFACTS_UNAVAILABLE, and when it is back everything goes on by itself', async () => {

@@ -12,7 +12,10 @@ export interface HttpGate extends AsyncDisposable {
   decide(fate: (request: string, headers: IncomingMessage['headers']) => Fate): void
 }
 
-/** A reverse proxy before a real server, whose connections a case can cut and which can ask for credentials. */
+/**
+ * A reverse proxy before a real server, whose connections a case can cut and which can ask for credentials. The host stays
+ * the client's, so that signatures over it hold.
+ */
 export async function openGate(target: string): Promise<HttpGate> {
   let decide: (request: string, headers: IncomingMessage['headers']) => Fate = () => 'pass'
   const server = createServer((incoming, outgoing) => {
@@ -37,8 +40,7 @@ export async function openGate(target: string): Promise<HttpGate> {
 }
 
 function forward(target: string, incoming: IncomingMessage, outgoing: ServerResponse, fate: 'pass' | 'lose'): void {
-  const { authorization: _kept, ...headers } = incoming.headers
-  const options = { method: incoming.method, headers: { ...headers, host: new URL(target).host } }
+  const options = { method: incoming.method, headers: incoming.headers }
   const forwarded = request(new URL(incoming.url ?? '/', target), options, (answer) => {
     if (fate === 'pass') answer.pipe(outgoing.writeHead(answer.statusCode ?? 502, answer.headers))
     else answer.resume().on('end', () => incoming.socket.destroy())

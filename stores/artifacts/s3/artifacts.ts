@@ -8,6 +8,8 @@ import { readLocation, type S3Location } from './location.ts'
 import { getObject, type ObjectPlace, putObject } from './transfer.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
+/** So long does a process that could serve from its local cache wait for a silent store. */
+const OPENING_TIMEOUT_MS = 5_000
 const REQUEST_TIMEOUT_MS = 30_000
 const ATTEMPTS_MAX = 3
 const HEADS_AT_ONCE = 8
@@ -47,7 +49,8 @@ export async function openS3Artifacts(
   }
 
   try {
-    await using('looking into the bucket', null, async (abortSignal) => {
+    await using('looking into the bucket', null, async (signal) => {
+      const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(OPENING_TIMEOUT_MS)])
       const one = { Bucket: location.bucket, Prefix: location.prefix, MaxKeys: 1 }
       await client.send(new ListObjectsV2Command(one), { abortSignal })
     })

@@ -30,7 +30,8 @@ export function s3Failure(error: unknown, what: string, shown: string, signal: A
   if (signal.aborted) return new MillraceError('ABORTED', `${what} was aborted`, { cause: error })
   const name = nameOf(error)
   const status = (error as SdkError).$metadata?.httpStatusCode
-  const reason = status === undefined ? name : `${status} ${name}`
+  const problem = name === 'AbortError' ? 'no answer in time' : name
+  const reason = status === undefined ? problem : `${status} ${problem}`
   const say = (text: string) => `ARTIFACTS_URL (${shown}): ${what} ${text}`
   if (status === 507 || FULL.includes(name))
     return new MillraceError('DISK_FULL', say(`failed (${reason}): no space left; free some and repeat it`), {

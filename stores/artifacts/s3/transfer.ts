@@ -9,10 +9,10 @@ import {
 } from '@aws-sdk/client-s3'
 import { invariant } from '../../../schemas/errors.ts'
 
+/** S3 allows 10,000 parts: contents up to 78 GiB. */
 const PART_BYTES = 8 * 1_048_576
-/** S3 allows 10,000: contents up to 78 GiB. */
 const PARTS_AT_ONCE = 4
-const STALL_MS = 30_000
+const STALL_MS = 15_000
 const CLEAN_UP_MS = 10_000
 
 export interface ObjectPlace {
@@ -87,7 +87,7 @@ async function sendParts(
 }
 
 /**
- * Content and metadata of the same moment, in a buffer of its own. Throws what the SDK throws, and when nothing comes for 30 s.
+ * Content and metadata of the same moment, in a buffer of its own. Throws what the SDK throws, and when nothing comes for 15 s.
  * null when fewer or more bytes came than were announced.
  */
 export async function getObject(

@@ -9,6 +9,9 @@ import { createRuns, givenFields, type Runs } from './runs.ts'
 import { createVersions, unknownVersion, type Versions } from './versions.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
+/** So long does a process that could serve from its local cache wait for a silent server. */
+const OPENING_TIMEOUT_MS = 5_000
+
 interface Parts {
   readonly workspace: Workspace
   readonly runs: Runs
@@ -60,7 +63,7 @@ export async function openMlflowModelRegistry(
   }
 
   try {
-    await open(closing.signal)
+    await inTime(client.address.base, open)
   } catch (error) {
     if (options.unreachable === 'refuse' || !isMillraceError(error, 'REGISTRY_UNAVAILABLE')) throw error
   }
@@ -70,6 +73,16 @@ export async function openMlflowModelRegistry(
     async [Symbol.asyncDispose]() {
       closing.abort()
     },
+  }
+}
+
+async function inTime(base: string, open: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  try {
+    await open(AbortSignal.timeout(OPENING_TIMEOUT_MS))
+  } catch (cause) {
+    if (!isMillraceError(cause, 'ABORTED')) throw cause
+    const message = `MODEL_REGISTRY_URL (${base}): no answer in time; it may be repeated`
+    throw new MillraceError('REGISTRY_UNAVAILABLE', message, { cause })
   }
 }
 
