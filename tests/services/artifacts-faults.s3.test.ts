@@ -6,6 +6,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openArtifacts } from '../../stores/artifacts/open.ts'
+import { run, temporaryFolder } from '../support/process.ts'
 import { openGate } from './http-gate.ts'
 import { startPrivateServices } from './private-services.ts'
 import { makeBucket, type S3Bucket } from './s3-bucket.ts'
@@ -85,6 +86,18 @@ test('wrong credentials and a missing bucket are one line at opening that names 
     expect((refused as Error).message).toMatch(/^ARTIFACTS_URL \(s3:\/\/[^@]+\): [^\n]+check the [^\n]+$/)
     expect((refused as Error).message).not.toMatch(/wrong-secret|nobody/)
   }
+})
+
+test('a process without any credentials says which variables to set', async () => {
+  await using folder = await temporaryFolder('no-credentials')
+  const url = bucket.url('p').replace(/\/\/.*@/, '//')
+  const program = `import { openArtifacts } from './stores/artifacts/open.ts'
+    await openArtifacts(${JSON.stringify(url)}).catch((error) => console.log(error.code, error.message))`
+  const environment = { HOME: folder.path, AWS_EC2_METADATA_DISABLED: 'true' }
+  const { output } = await run([process.execPath, '--input-type=module', '-e', program], environment)
+  expect(output).toMatch(
+    /^CONFIG_INVALID ARTIFACTS_URL [^\n]* set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY[^\n]*\n$/,
+  )
 })
 
 test.for([

@@ -1,13 +1,7 @@
 import { isMillraceError, MillraceError } from '../../../schemas/errors.ts'
 
 const FULL = ['QuotaExceeded', 'InsufficientStorage', 'XMinioStorageFull', 'XAmzStorageFull']
-const CREDENTIALS = [
-  'CredentialsProviderError',
-  'InvalidAccessKeyId',
-  'SignatureDoesNotMatch',
-  'AccessDenied',
-  'Forbidden',
-]
+const CREDENTIALS = ['InvalidAccessKeyId', 'SignatureDoesNotMatch', 'AccessDenied', 'Forbidden']
 const WRONG_PLACE = ['NoSuchBucket', 'PermanentRedirect', 'AuthorizationHeaderMalformed', 'InvalidBucketName']
 
 interface SdkError {
@@ -38,6 +32,12 @@ export function s3Failure(error: unknown, what: string, shown: string, signal: A
       cause: error,
     })
   const setting = { cause: error, field: 'ARTIFACTS_URL' }
+  if (name === 'CredentialsProviderError')
+    return new MillraceError(
+      'ARTIFACTS_UNAVAILABLE',
+      say('found no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write them into the URL'),
+      setting,
+    )
   if (CREDENTIALS.includes(name) || status === 401 || status === 403)
     return new MillraceError(
       'ARTIFACTS_UNAVAILABLE',
