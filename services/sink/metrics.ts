@@ -5,6 +5,7 @@ export interface SinkMetrics {
   readonly batchRows: Histogram
   readonly insertSeconds: Histogram
   readonly deadLetters: Counter<'topic' | 'code'>
+  readonly recordsLost: Counter
 }
 
 /** The sink's metrics on a registry; a second sink in one process shares the first one's. */
@@ -36,6 +37,13 @@ export function sinkMetrics(registry: Registry): SinkMetrics {
         name: 'dead_letters_total',
         help: 'Records moved to the dead letters',
         labelNames: ['topic', 'code'],
+        registers,
+      }),
+    recordsLost:
+      (registry.getSingleMetric('sink_records_lost_total') as Counter | undefined) ??
+      new Counter({
+        name: 'sink_records_lost_total',
+        help: 'Records that retention removed from the log before the sink had read them',
         registers,
       }),
   }

@@ -7,6 +7,7 @@ import { type Rejection, readInteraction } from '../../streams/interactions.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { withGrace } from '../runtime/grace.ts'
+import { recordsLostBefore } from '../runtime/retention-loss.ts'
 import { Inserter } from './inserter.ts'
 import { type SinkMetrics, sinkMetrics } from './metrics.ts'
 
@@ -52,12 +53,34 @@ export async function runSink(
       context.logger.warn({ err: error, attempt }, 'the sink failed and tries again')
     },
   }
+  /** Next offset by partition, as committed. */
+  const next = new Map<string, number>()
   await consumeReliably(backends.log, options, {
+    async onAssigned(assigned) {
+      for (const { topic, partition, committedOffset } of assigned) {
+        if (committedOffset === null) next.delete(`${topic}/${partition}`)
+        else next.set(`${topic}/${partition}`, committedOffset)
+      }
+      return new Map()
+    },
     async onBatch(batch, control) {
       using grace = withGrace(control.signal)
+      const place = `${batch.topic}/${batch.partition}`
+      const lost = await recordsLostBefore(batch, next.get(place), backends.log, grace.signal)
       await storeBatch(batch, work, { heartbeat: () => control.heartbeat(), signal: grace.signal })
+      if (lost > 0) tellLoss(batch, lost, work)
+      next.set(place, (batch.records.at(-1)?.offset ?? 0) + 1)
     },
   })
+}
+
+/** Nothing can bring them back: an operator must know, and give the log more time or space. */
+function tellLoss({ topic, partition }: LogBatch, lost: number, { context, metrics }: SinkWork): void {
+  metrics.recordsLost.inc(lost)
+  context.logger.error(
+    { topic, partition, lost },
+    `${lost} records of ${topic}/${partition} are lost: the log's retention removed them before the sink had read them; raise LOG_RETENTION_HOURS or LOG_RETENTION_BYTES`,
+  )
 }
 
 async function storeBatch(

@@ -52,11 +52,30 @@ export async function startingOffsets(
   const starts = new Map<string, number>()
   for (const partition of assigned) {
     const position = applied.get(nameOf(partition))
+    tellLoss(partition, position, context)
     starts.set(nameOf(partition), await startOf(partition, position, backends, signal))
   }
   const rewound = new Map([...starts].filter(([name, start]) => start < (applied.get(name) ?? 0)))
   if (rewound.size > 0) await userState.setApplied(rewound, { signal, generation, allowLower: true })
-  return { starts, generation }
+  return { starts: withSomethingToCommit(starts, assigned), generation }
+}
+
+/**
+ * Only batches commit. Where the state is ahead of the group's commit and nothing is left to read, the last record is
+ * read again, which changes nothing: otherwise the group would seem to lag until the next event comes.
+ */
+function withSomethingToCommit(
+  starts: ReadonlyMap<string, number>,
+  assigned: readonly AssignedPartition[],
+): Map<string, number> {
+  const adjusted = new Map(starts)
+  for (const partition of assigned) {
+    const start = starts.get(nameOf(partition)) ?? 0
+    const isAhead = start > (partition.committedOffset ?? partition.startOffset)
+    if (isAhead && start >= partition.endOffset)
+      adjusted.set(nameOf(partition), Math.max(start - 1, partition.startOffset))
+  }
+  return adjusted
 }
 
 /** true where records that the state has not applied can only be had from the event store. */
@@ -133,6 +152,7 @@ async function rebuild(
   const starts = new Map<string, number>()
   for (const partition of assigned) {
     const name = nameOf(partition)
+    tellLoss(partition, until.get(name), context)
     const start = Math.max(until.get(name) ?? 0, partition.startOffset)
     starts.set(name, start)
     if (start > 0) reached.set(name, start)
@@ -140,7 +160,18 @@ async function rebuild(
   await userState.setApplied(reached, { signal, generation, allowLower: true })
   await userState.setRecipe(historyRecipe(rules), { signal, generation })
   if (events > 0) context.logger.info({ events, reason }, 'user state was rebuilt from the event store')
-  return { starts, generation }
+  return { starts: withSomethingToCommit(starts, assigned), generation }
+}
+
+/** Neither the log nor the event store has what lies between: nothing can bring it back. */
+function tellLoss(partition: AssignedPartition, position: number | undefined, { logger }: ServiceContext): void {
+  const lost = partition.startOffset - (position ?? partition.startOffset)
+  if (lost <= 0) return
+  const place = nameOf(partition)
+  logger.error(
+    { place, lost },
+    `up to ${lost} records of ${place} are missing in user state: the log's retention removed them before they were applied or stored`,
+  )
 }
 
 function refuseBeyondEnd(partition: AssignedPartition, positions: Positions): void {

@@ -1,12 +1,13 @@
 import { MillraceError } from '../../schemas/errors.ts'
 import type { StoredEvent } from '../../schemas/interaction.ts'
 import type { Codecs } from '../../streams/codec/port.ts'
-import { consumeReliably } from '../../streams/consume.ts'
+import { consumeReliably, type RetryPolicy } from '../../streams/consume.ts'
 import type { LogBatch } from '../../streams/event-log/port.ts'
 import { readInteraction } from '../../streams/interactions.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { withGrace } from '../runtime/grace.ts'
+import { recordsLostBefore } from '../runtime/retention-loss.ts'
 import type { ServingModels } from '../runtime/serving-model.ts'
 import { applyEvents } from './apply-events.ts'
 import { type UpdaterMetrics, updaterMetrics } from './metrics.ts'
@@ -22,6 +23,8 @@ const SOLVE_LAG_MAX_MS = 1_000
 export interface UpdaterParts {
   readonly codecs: Codecs
   readonly models: ServingModels
+  /** How failing batches are tried again; tests are less patient. */
+  readonly retry?: RetryPolicy
 }
 
 /**
@@ -41,7 +44,7 @@ export async function runUpdater(
     group: UPDATER_GROUP,
     topics: [TOPICS.interactions],
     batchRecordsMax: BATCH_RECORDS_MAX,
-    retry: RETRY,
+    retry: parts.retry ?? RETRY,
     signal,
     onFailure(error: unknown, attempt: number) {
       context.logger.warn({ err: error, attempt }, 'the updater failed and tries again')
@@ -49,6 +52,8 @@ export async function runUpdater(
   }
   /** `applied` as this updater left it: anything lower is a state that was emptied behind its back. */
   const held = new Map<string, number>()
+  /** Next offset to read by partition. */
+  const next = new Map<string, number>()
   let generation = 0
   await consumeReliably(backends.log, options, {
     async onAssigned(assigned, assignedSignal) {
@@ -56,11 +61,16 @@ export async function runUpdater(
       const { starts } = found
       generation = found.generation
       const applied = await backends.userState.applied({ signal: assignedSignal })
-      for (const name of starts.keys()) held.set(name, applied.get(name) ?? 0)
+      for (const [name, start] of starts) {
+        held.set(name, applied.get(name) ?? 0)
+        next.set(name, start)
+      }
       return starts
     },
     async onBatch(batch, control) {
       using grace = withGrace(control.signal)
+      const place = `${batch.topic}/${batch.partition}`
+      await refuseLoss(batch, next.get(place), backends.log, grace.signal)
       await updateFrom(
         batch,
         { heartbeat: control.heartbeat, signal: grace.signal, held, generation },
@@ -69,6 +79,7 @@ export async function runUpdater(
         parts,
         metrics,
       )
+      next.set(place, (batch.records.at(-1)?.offset ?? 0) + 1)
     },
   })
 }
@@ -128,6 +139,19 @@ async function readEvents(
     if ('event' in read) events.push(read.event)
   }
   return { events, rejected: batch.records.length - events.length }
+}
+
+/** Records that left the log before they were applied are in the event store: the next assignment rebuilds from there. */
+async function refuseLoss(
+  batch: LogBatch,
+  next: number | undefined,
+  log: BackendsOf<'updater'>['log'],
+  signal: AbortSignal,
+): Promise<void> {
+  const lost = await recordsLostBefore(batch, next, log, signal)
+  if (lost === 0) return
+  const what = `the log's retention removed ${lost} records of ${batch.topic}/${batch.partition} before they were applied`
+  throw new MillraceError('STATE_UNAVAILABLE', `${what}; user state is rebuilt at the next assignment`)
 }
 
 /** A state that was emptied meanwhile must be rebuilt, not continued: setting `applied` would hide the loss. */
