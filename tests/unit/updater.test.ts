@@ -132,3 +132,11 @@ test('a log that ends before what was applied is LOG_RESET, and the state stays'
   await expect(world.drain(['updater'])).rejects.toMatchObject({ code: 'LOG_RESET' })
   expect(await userState.totals(world)).toEqual({ users: 1, events: 1 })
 })
+
+test('a state that is ahead of the commit commits as well, although nothing is left to apply', async () => {
+  await using world = await openWorld()
+  await world.send(someEvents(100))
+  await world.drain(['sink'])
+  await world.drain(['updater'])
+  expect(await world.backends.userState.totals(world)).toEqual({ users: 20, events: 100 })
+})
