@@ -1,90 +1,79 @@
-import { ndcg, recall } from '../engine/evaluation/ranking-metrics.ts'
+import { mean } from '../engine/evaluation/bootstrap.ts'
+import type { Contestant } from '../engine/evaluation/contestant.ts'
+import { score } from '../engine/evaluation/evaluate.ts'
+import { itemsOf, strengthsOf } from '../engine/evaluation/pair-table.ts'
+import { measureInParallel } from '../engine/evaluation/parallel.ts'
+import { type MetricName, metricsAt } from '../engine/evaluation/ranking-metrics.ts'
+import type { Model } from '../engine/model/model.ts'
 import type { Scorer } from '../engine/scoring/port.ts'
-import type { Pairs } from './interaction-file.ts'
-import type { NamedMatrix } from './interaction-matrix.ts'
+import type { GivenSplit } from './given-split.ts'
+import { rounded } from './report.ts'
 
-export interface HeldOut {
-  readonly users: number
-  readonly recall: number
-  readonly ndcg: number
-  /** Microseconds of every fold-in and every top-k, in the order of the users. */
-  readonly foldInMicroseconds: readonly number[]
-  readonly recommendMicroseconds: readonly number[]
-}
+/** Users whose fold-in and list are timed; the first ones warm up. */
+const TIMED_USERS_MAX = 20_000
 
 /**
- * Means over the users with at least one test item that is not among their training items. All items of the training
- * file compete but the user's own; test items that training has not seen count as missed. A user that training has
- * not seen, or whose vector is zero, is shown the most popular items.
+ * Means over all users with a test item that training does not give away, those that training has not seen included:
+ * they are shown the most popular items, and so are users whose vector is zero. All items of the training file compete
+ * but the user's own; test items that training has not seen count as missed. Names end in `_at_K`.
  */
-export function evaluateHeldOut(scorer: Scorer, train: NamedMatrix, test: Pairs, k: number): HeldOut {
-  const { matrix } = train
-  const rowOf = new Map(train.userIds.map((id, row) => [id, row]))
-  const popular = popularItems(train)
-  const foldInMicroseconds: number[] = []
-  const recommendMicroseconds: number[] = []
-  let recalls = 0
-  let ndcgs = 0
-  let users = 0
-  for (const [user, wanted] of wantedItems(scorer, test)) {
-    const row = rowOf.get(user)
-    const [start, end] = row === undefined ? [0, 0] : [matrix.rowPointers[row]!, matrix.rowPointers[row + 1]!]
-    const seen = matrix.itemIndices.slice(start, end)
-    const relevant = withoutSeen(wanted, seen)
-    if (relevant.length === 0) continue
+export async function evaluateHeldOut(
+  model: Model,
+  split: GivenSplit,
+  k: number,
+  threads: number,
+): Promise<Readonly<Record<string, number>>> {
+  const plan = { metrics: metricsAt(k), catalogueAt: k }
+  const measured = await measureInParallel(contestantOf(model, split), split.comparison, { plan, threads })
+  const { users } = split.comparison.holdout
+  const { scores, perUser } = score(measured, split.comparison, [...users.keys()])
+  return {
+    usersTested: users.length,
+    ...Object.fromEntries(plan.metrics.map((name) => [name, mean(perUser[name])])),
+    ...scores.catalogue,
+  }
+}
+
+/** NDCG@k alone, over the same users. */
+export async function heldOutNdcg(model: Model, split: GivenSplit, k: number, threads: number): Promise<number> {
+  const name: MetricName = `ndcg_at_${k}`
+  const plan = { metrics: [name], catalogueAt: null }
+  const { values } = await measureInParallel(contestantOf(model, split), split.comparison, { plan, threads })
+  return mean(values)
+}
+
+function contestantOf(model: Model, { comparison, itemIds, popular }: GivenSplit): Contestant {
+  return { kind: 'model', model, histories: comparison.past, itemIds, fallback: popular }
+}
+
+/** Microseconds of fold-in and exact top-k, one user at a time on one thread, of test users that training knows. */
+export function timeUsers(scorer: Scorer, { comparison }: GivenSplit, k: number) {
+  const { past, holdout } = comparison
+  const foldIn: number[] = []
+  const recommend: number[] = []
+  for (const user of holdout.users.subarray(0, TIMED_USERS_MAX)) {
+    const items = itemsOf(past, user)
+    if (items.length === 0) continue
+    const observations = { items, strengths: strengthsOf(past, user) }
     const startedAt = performance.now()
-    const vector = scorer.foldIn({ items: seen, strengths: Float64Array.from(matrix.strengths.subarray(start, end)) })
+    const vector = scorer.foldIn(observations)
     const foldedAt = performance.now()
-    const blank = vector.every((value) => value === 0)
-    const list = blank ? firstOf(popular, seen, k) : scorer.top({ vector, k, exclude: seen }).items
-    if (!blank) {
-      foldInMicroseconds.push((foldedAt - startedAt) * 1_000)
-      recommendMicroseconds.push((performance.now() - foldedAt) * 1_000)
-    }
-    const ranks = placesOf(list, relevant)
-    recalls += recall(ranks, relevant.length, k)
-    ndcgs += ndcg(ranks, relevant.length, k)
-    users++
+    if (vector.every((value) => value === 0)) continue
+    scorer.top({ vector, k, exclude: items })
+    foldIn.push((foldedAt - startedAt) * 1_000)
+    recommend.push((performance.now() - foldedAt) * 1_000)
   }
-  return { users, recall: recalls / users, ndcg: ndcgs / users, foldInMicroseconds, recommendMicroseconds }
-}
-
-/** Distinct test items by user; items that training has not seen get indexes that no list can hold. */
-function wantedItems(scorer: Scorer, test: Pairs): Map<string, Set<number>> {
-  const indexes = test.items.map((id, at) => scorer.indexOf(id) ?? -1 - at)
-  const wanted = new Map<string, Set<number>>()
-  const sets = test.users.map((id) => {
-    const set = new Set<number>()
-    wanted.set(id, set)
-    return set
-  })
-  for (let at = 0; at < test.userAt.length; at++) {
-    if (test.weights[at]! > 0) sets[test.userAt[at]!]!.add(indexes[test.itemAt[at]!]!)
+  return {
+    recommendUsP50: quantileOf(recommend, 0.5),
+    recommendUsP99: quantileOf(recommend, 0.99),
+    foldInUsP50: quantileOf(foldIn, 0.5),
+    foldInUsP99: quantileOf(foldIn, 0.99),
   }
-  return wanted
 }
 
-/** Places of relevant items in the list, ascending from 0. */
-function placesOf(list: Int32Array, relevant: Int32Array): number[] {
-  const wanted = new Set(relevant)
-  return [...list.keys()].filter((place) => wanted.has(list[place]!))
-}
-
-function withoutSeen(wanted: ReadonlySet<number>, seen: Int32Array): Int32Array {
-  const known = new Set(seen)
-  return Int32Array.from(wanted).filter((item) => !known.has(item))
-}
-
-function popularItems({ matrix }: NamedMatrix): Int32Array {
-  const counts = new Int32Array(matrix.items)
-  for (const item of matrix.itemIndices) counts[item]!++
-  return Int32Array.from(counts.keys()).sort((left, right) => counts[right]! - counts[left]! || left - right)
-}
-
-function firstOf(order: Int32Array, seen: Int32Array, k: number): Int32Array {
-  const known = new Set(seen)
-  return order
-    .subarray(0, k + seen.length)
-    .filter((item) => !known.has(item))
-    .subarray(0, k)
+/** null where no test user is known to training. */
+function quantileOf(values: readonly number[], fraction: number): number | null {
+  const sorted = values.toSorted((left, right) => left - right)
+  const value = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))]
+  return value === undefined ? null : rounded(value)
 }

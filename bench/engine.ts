@@ -1,18 +1,20 @@
 // `npm run bench:engine`: trains on one file, measures on another, prints one JSON line (see bench/engine-options.ts).
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { alsLoss, gramOf } from '../engine/als/loss.ts'
+import { alsLoss } from '../engine/als/loss.ts'
 import type { AlsFactors, AlsProgress } from '../engine/als/port.ts'
 import { trainAls } from '../engine/als/train.ts'
 import { weightsOf } from '../engine/als/weights.ts'
 import { createScorer } from '../engine/scoring/scorer.ts'
 import { isMillraceError } from '../schemas/errors.ts'
 import type { Recipe } from '../schemas/training.ts'
-import { evaluateHeldOut } from './engine-evaluation.ts'
-import { parseEngineOptions, recipeFor } from './engine-options.ts'
-import { type Pairs, readInteractionFile } from './interaction-file.ts'
+import { evaluateHeldOut, timeUsers } from './engine-evaluation.ts'
+import { type EngineOptions, parseEngineOptions, recipeFor } from './engine-options.ts'
+import { modelOf, searchRecipe } from './engine-search.ts'
+import { type GivenSplit, givenSplit } from './given-split.ts'
+import { readInteractionFile } from './interaction-file.ts'
 import { matrixOfPairs, type NamedMatrix } from './interaction-matrix.ts'
-import { quantile, rounded } from './report.ts'
+import { rounded } from './report.ts'
 
 try {
   await run()
@@ -26,13 +28,18 @@ async function run(): Promise<void> {
   const options = parseEngineOptions(process.argv.slice(2))
   const train = matrixOfPairs(await readInteractionFile(options.train))
   const test = options.test === null ? null : await readInteractionFile(options.test)
-  const recipe = recipeFor(options.parameters, train.matrix)
+  const split = test && givenSplit(train, test, options.parameters.seed ?? 42)
+  const searched =
+    options.search > 1
+      ? await searchRecipe(await readInteractionFile(options.train, { timestamps: true }), options)
+      : null
+  const recipe = searched?.best ?? recipeFor(options.parameters, train.matrix)
   const pace = createPace()
   const startedAt = performance.now()
   const factors = await trainAls(train.matrix, { recipe, threads: options.threads, onProgress: pace.note })
   const secondsTotal = (performance.now() - startedAt) / 1_000
   if (options.exportTo !== null) exportArrays(options.exportTo, train, factors)
-  const measured = measure(train, recipe, factors, test, options.top)
+  const measured = await measure(train, recipe, factors, split, options)
   console.log(
     JSON.stringify({
       users: train.matrix.users,
@@ -40,6 +47,7 @@ async function run(): Promise<void> {
       train: train.matrix.itemIndices.length,
       test: test?.userAt.length ?? 0,
       recipe,
+      ...(searched && { trials: searched.trials }),
       threads: options.threads,
       secondsPerIteration: rounded(factors.secondsPerIteration, 4),
       ...pace.fastest(),
@@ -73,35 +81,19 @@ function createPace() {
   }
 }
 
-function measure(
+async function measure(
   train: NamedMatrix,
   recipe: Recipe,
   factors: AlsFactors,
-  test: Pairs | null,
-  top: number,
-): Record<string, number | null> {
+  split: GivenSplit | null,
+  { top, threads }: EngineOptions,
+): Promise<Readonly<Record<string, number | null>>> {
   const loss = alsLoss(train.matrix, { ...factors, factors: recipe.factors }, weightsOf(recipe))
-  if (test === null) return { loss }
-  using scorer = createScorer({
-    recipe,
-    itemIds: train.itemIds,
-    itemFactors: factors.itemFactors,
-    gram: gramOf(factors.itemFactors, recipe.factors),
-    users: train.matrix.users,
-    interactions: train.matrix.itemIndices.length,
-    dataUntil: 0,
-  })
-  const held = evaluateHeldOut(scorer, train, test, top)
-  return {
-    loss,
-    usersTested: held.users,
-    [`recall_at_${top}`]: held.recall,
-    [`ndcg_at_${top}`]: held.ndcg,
-    recommendUsP50: rounded(quantile(held.recommendMicroseconds, 0.5)),
-    recommendUsP99: rounded(quantile(held.recommendMicroseconds, 0.99)),
-    foldInUsP50: rounded(quantile(held.foldInMicroseconds, 0.5)),
-    foldInUsP99: rounded(quantile(held.foldInMicroseconds, 0.99)),
-  }
+  if (split === null) return { loss }
+  const model = modelOf(train, recipe, factors.itemFactors)
+  const held = await evaluateHeldOut(model, split, top, threads)
+  using scorer = createScorer(model)
+  return { loss, ...held, ...timeUsers(scorer, split, top) }
 }
 
 /** Raw little-endian arrays: the matrix as it was trained on, and both sides' factors. */

@@ -2,24 +2,28 @@ import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 import { MillraceError } from '../schemas/errors.ts'
 
-/** Pairs of a file in its order: places in `users` and `items` (ids in order of appearance) and weights. */
+/** Pairs of a file in its order: places in `users` and `items` (ids in order of appearance), weights, times. */
 export interface Pairs {
   readonly users: readonly string[]
   readonly items: readonly string[]
   readonly userAt: Int32Array
   readonly itemAt: Int32Array
   readonly weights: Float32Array
+  /** As the file counts them (dates: milliseconds); null where it has none or none were asked for. */
+  readonly timestamps: Float64Array | null
 }
 
 /**
  * Reads `user,item[,weight[,timestamp]]` (header optional) or one line per user `user item item ...`, told apart by a
- * comma in the first line; gzip where the name ends in .gz. A missing weight is 1; timestamps are not used.
- * Throws INVALID_INPUT_FILE naming the line; a weight must be finite and not zero.
+ * comma in the first line; gzip where the name ends in .gz. A missing weight is 1; timestamps (numbers or dates, in every
+ * line or in none) are read when asked for. Throws INVALID_INPUT_FILE naming the line; a weight must be finite and not zero,
+ * as float32 too.
  */
-export async function readInteractionFile(path: string): Promise<Pairs> {
+export async function readInteractionFile(path: string, options: { timestamps?: boolean } = {}): Promise<Pairs> {
   const users = createIds()
   const items = createIds()
   const columns = createColumns()
+  const times = options.timestamps === true ? createTimes(path) : null
   let number = 0
   let commas: boolean | null = null
   const add = (line: string): void => {
@@ -36,11 +40,13 @@ export async function readInteractionFile(path: string): Promise<Pairs> {
     const user = fields[0]!.trim()
     const item = (fields[1] ?? '').trim()
     const weight = fields[2] === undefined || fields[2].trim() === '' ? 1 : Number(fields[2])
-    if (user === '' || item === '' || !Number.isFinite(weight) || weight === 0) {
+    const stored = Math.fround(weight)
+    if (user === '' || item === '' || !Number.isFinite(stored) || stored === 0) {
       const message = `${path} line ${number} is not user,item[,weight[,timestamp]] with a weight that is finite and not zero`
       throw new MillraceError('INVALID_INPUT_FILE', `${message}: ${line.slice(0, 80)}`, { field: path })
     }
     columns.push(users.place(user), items.place(item), weight)
+    times?.push(fields[3] ?? '', number)
   }
   for await (const lines of linesOf(path)) {
     for (const line of lines) {
@@ -48,7 +54,7 @@ export async function readInteractionFile(path: string): Promise<Pairs> {
       if (line.trim() !== '') add(line)
     }
   }
-  return { users: users.ids, items: items.ids, ...columns.finish() }
+  return { users: users.ids, items: items.ids, ...columns.finish(), timestamps: times?.finish() ?? null }
 }
 
 /** A first line is a header if it names its columns or its weight is no number. */
@@ -87,6 +93,30 @@ function createIds(): { readonly ids: string[]; place(id: string): number } {
       places.set(id, ids.length)
       return ids.push(id) - 1
     },
+  }
+}
+
+/** All lines have a time or none has. */
+function createTimes(path: string) {
+  const times: number[] = []
+  let missing = 0
+  return {
+    push(field: string, line: number): void {
+      const text = field.trim().replace(/^"(.*)"$/, '$1')
+      const time = text === '' ? Number.NaN : Number.isNaN(Number(text)) ? Date.parse(text) : Number(text)
+      if (text === '') missing++
+      const problem =
+        text !== '' && !Number.isFinite(time)
+          ? `the timestamp ${text.slice(0, 40)}, which is no number and no date`
+          : missing > 0 && missing <= times.length
+            ? `${text === '' ? 'no timestamp' : 'a timestamp'}, unlike the lines before it`
+            : null
+      if (problem !== null) {
+        throw new MillraceError('INVALID_INPUT_FILE', `${path} line ${line} has ${problem}`, { field: path })
+      }
+      times.push(time)
+    },
+    finish: () => (missing > 0 || times.length === 0 ? null : Float64Array.from(times)),
   }
 }
 

@@ -1,18 +1,16 @@
 // `node bench/peers/compare.ts --train FILE [--factors 64] [--threads 1] [--solver cg] [--alpha 10] [--regularization 10]
 // [--iterations 15] [--rounds 3] [--seed 1]`: objective `implicit` by PyPI implicit and by us, in turn, on the same matrix.
 // Prints one JSON line with the ratio (ours / theirs) of each side's fastest iteration, and both losses in float64.
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { installPeers, runJson } from './environment.ts'
 
 const here = import.meta.dirname
-const python = join(here, '.venv', 'bin', 'python')
 const folder = mkdtempSync(join(tmpdir(), 'millrace-peers-'))
 try {
-  installPeers()
-  compare()
+  compare(installPeers())
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -22,7 +20,7 @@ interface Measured {
   readonly cpuSecondsOfFastestIteration: number
 }
 
-function compare(): void {
+function compare(python: string): void {
   const text = { type: 'string' } as const
   const { values } = parseArgs({
     options: {
@@ -39,11 +37,11 @@ function compare(): void {
   for (let round = 0; round < Number(values.rounds); round++) {
     const options = { train, factors, threads, solver, alpha, regularization, iterations, seed, export: folder }
     const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
-    ours.push(run(process.execPath, [join(here, '../engine.ts'), '--objective', 'implicit', ...given]))
-    const ourLoss = run<number>(python, [join(here, 'loss.py'), folder, folder, factors, alpha, regularization])
+    ours.push(runJson(process.execPath, [join(here, '../engine.ts'), '--objective', 'implicit', ...given]))
+    const ourLoss = runJson<number>(python, [join(here, 'loss.py'), folder, folder, factors, alpha, regularization])
     const recipe = [factors, iterations, threads, solver, alpha, regularization, seed]
-    theirs.push(run(python, [join(here, 'implicit_als.py'), folder, folder, ...recipe]))
-    const theirLoss = run<number>(python, [join(here, 'loss.py'), folder, folder, factors, alpha, regularization])
+    theirs.push(runJson(python, [join(here, 'implicit_als.py'), folder, folder, ...recipe]))
+    const theirLoss = runJson<number>(python, [join(here, 'loss.py'), folder, folder, factors, alpha, regularization])
     console.error(`round ${round + 1}: loss ${ourLoss} ours, ${theirLoss} theirs`, ours.at(-1), theirs.at(-1))
     if (round + 1 < Number(values.rounds)) continue
     const wall = ratio(ours, theirs, 'secondsOfFastestIteration')
@@ -55,25 +53,4 @@ function compare(): void {
 function ratio(ours: readonly Measured[], theirs: readonly Measured[], of: keyof Measured) {
   const [left, right] = [ours, theirs].map((rounds) => Math.min(...rounds.map((measured) => measured[of])))
   return { ours: left, theirs: right, ratio: left! / right! }
-}
-
-/** The last line of the program's output, parsed. */
-function run<T = Measured>(program: string, options: readonly string[]): T {
-  const { status, stdout, stderr } = spawnSync(program, options, { encoding: 'utf8', maxBuffer: 1 << 26 })
-  if (status !== 0) throw new Error(`${program} ${options[0]} ended with ${status}: ${stderr.slice(-2_000)}`)
-  return JSON.parse(stdout.trim().split('\n').at(-1)!) as T
-}
-
-/** A virtual environment beside this file, made once. */
-function installPeers(): void {
-  if (existsSync(join(here, '.venv', 'installed'))) return
-  const steps: [string, string[]][] = [
-    ['python3', ['-m', 'venv', join(here, '.venv')]],
-    [python, ['-m', 'pip', 'install', '--quiet', '-r', join(here, 'requirements.txt')]],
-    [python, ['-c', `open(${JSON.stringify(join(here, '.venv', 'installed'))}, 'w').close()`]],
-  ]
-  for (const [program, options] of steps) {
-    const { status } = spawnSync(program, options, { stdio: ['ignore', 'inherit', 'inherit'] })
-    if (status !== 0) throw new Error(`${program} ${options.join(' ')} ended with ${status}`)
-  }
 }

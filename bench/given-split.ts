@@ -1,0 +1,98 @@
+import { createComparison } from '../engine/evaluation/evaluate.ts'
+import { buildHoldout } from '../engine/evaluation/holdout.ts'
+import type { Comparison } from '../engine/evaluation/measure.ts'
+import { type PairTable, sharedCopy } from '../engine/evaluation/pair-table.ts'
+import { MillraceError } from '../schemas/errors.ts'
+import type { Pairs } from './interaction-file.ts'
+import type { NamedMatrix } from './interaction-matrix.ts'
+
+/** A training file and a test file as one past and one future. */
+export interface GivenSplit {
+  readonly comparison: Comparison
+  /** Ids by rank: those of training in order, then items that only the test file has (no list can hold them). */
+  readonly itemIds: readonly string[]
+  /** Ranks by the number of users who have them: what users are shown of whom nothing is known. */
+  readonly popular: Int32Array
+}
+
+/** Throws INVALID_INPUT_FILE when no user has a test item that training does not give away: nothing could be measured. */
+export function givenSplit(train: NamedMatrix, test: Pairs, seed: number): GivenSplit {
+  const rankOf = placesOf(train.itemIds)
+  const rowOf = placesOf(train.userIds)
+  const itemAt = test.items.map((id) => added(rankOf, id))
+  const userAt = test.users.map((id) => added(rowOf, id))
+  const past = tableOfMatrix(train, rowOf.size, rankOf.size)
+  const future = tableOfPairs(test, userAt, itemAt, rowOf.size, rankOf.size)
+  const holdout = buildHoldout(past, future)
+  if (holdout.users.length === 0) {
+    throw new MillraceError(
+      'INVALID_INPUT_FILE',
+      `none of the ${test.userAt.length} test pairs has a positive weight and is absent from training, so that nothing could be measured; nothing was trained`,
+    )
+  }
+  return {
+    comparison: createComparison(past, holdout, seed),
+    itemIds: [...rankOf.keys()],
+    popular: popularItems(train),
+  }
+}
+
+function placesOf(ids: readonly string[]): Map<string, number> {
+  return new Map(ids.map((id, place) => [id, place]))
+}
+
+function added(places: Map<string, number>, id: string): number {
+  const known = places.get(id)
+  if (known !== undefined) return known
+  places.set(id, places.size)
+  return places.size - 1
+}
+
+function tableOfMatrix({ matrix }: NamedMatrix, users: number, items: number): PairTable {
+  const pointers = new Int32Array(users + 1).fill(matrix.itemIndices.length)
+  pointers.set(matrix.rowPointers)
+  return {
+    ...{ users, items, events: matrix.itemIndices.length },
+    pointers: sharedCopy(pointers),
+    itemRanks: sharedCopy(matrix.itemIndices),
+    strengths: sharedCopy(Float64Array.from(matrix.strengths)),
+  }
+}
+
+/** Weights of repeated pairs are added. */
+function tableOfPairs(
+  pairs: Pairs,
+  userAt: readonly number[],
+  itemAt: readonly number[],
+  users: number,
+  items: number,
+): PairTable {
+  const rows = new Map<number, Map<number, number>>()
+  for (let at = 0; at < pairs.userAt.length; at++) {
+    const user = userAt[pairs.userAt[at]!]!
+    const item = itemAt[pairs.itemAt[at]!]!
+    const row = rows.get(user) ?? new Map<number, number>()
+    rows.set(user, row.set(item, (row.get(item) ?? 0) + pairs.weights[at]!))
+  }
+  const pointers = new Int32Array(users + 1)
+  const itemRanks: number[] = []
+  const strengths: number[] = []
+  for (let user = 0; user < users; user++) {
+    for (const [item, strength] of [...(rows.get(user) ?? [])].sort(([left], [right]) => left - right)) {
+      itemRanks.push(item)
+      strengths.push(strength)
+    }
+    pointers[user + 1] = itemRanks.length
+  }
+  return {
+    ...{ users, items, events: pairs.userAt.length, pointers },
+    itemRanks: Int32Array.from(itemRanks),
+    strengths: Float64Array.from(strengths),
+  }
+}
+
+function popularItems({ matrix }: NamedMatrix): Int32Array {
+  const counts = new Int32Array(matrix.items)
+  for (const item of matrix.itemIndices) counts[item]!++
+  return Int32Array.from(counts.keys()).sort((left, right) => counts[right]! - counts[left]! || left - right)
+}
