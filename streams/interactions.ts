@@ -1,7 +1,7 @@
 import { Compile } from 'typebox/compile'
 import { type ErrorCode, isMillraceError } from '../schemas/errors.ts'
 import { isId } from '../schemas/identifiers.ts'
-import { Interaction, type StoredEvent } from '../schemas/interaction.ts'
+import { Interaction, RECORD_BYTES_MAX, type StoredEvent } from '../schemas/interaction.ts'
 import type { EventWeights } from '../schemas/settings.ts'
 import type { Codecs } from './codec/port.ts'
 import type { LogRecord } from './event-log/port.ts'
@@ -37,6 +37,10 @@ export function readInteraction(
   rules: InteractionRules,
 ): { event: StoredEvent } | { rejected: Rejection } {
   if (record.value === null) return refuse('INVALID_EVENT', 'the record has no value')
+  if (record.value.length > RECORD_BYTES_MAX) {
+    const detail = `the record takes ${record.value.length} bytes; ${RECORD_BYTES_MAX} are allowed`
+    return refuse('PAYLOAD_TOO_LARGE', detail)
+  }
   let interaction: Interaction
   try {
     interaction = codecs.interaction.decode(record.value)

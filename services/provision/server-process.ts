@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { MillraceError } from '../../schemas/errors.ts'
-import type { Launch } from './definition.ts'
+import type { Launch, ServicePlace } from './definition.ts'
 
 const STOP_GRACE_MS = 15_000
 const POLL_INTERVAL_MS = 100
@@ -16,12 +16,14 @@ const PidFile = Type.Object({
   /** Start time in clock ticks since boot: the same pid with another start is somebody else's process. */
   startTicks: Type.String(),
   port: Type.Integer(),
+  extraPorts: Type.Array(Type.Integer(), { default: [] }),
 })
 /** A server that this folder's pid file names. */
 export type ServerProcess = Static<typeof PidFile>
 
 /** Starts a server in a session of its own, so that it outlives us, with its output in DATA/server.log. */
-export async function startServer(dataFolder: string, port: number, launch: Launch): Promise<ServerProcess> {
+export async function startServer(place: ServicePlace, launch: Launch): Promise<ServerProcess> {
+  const { dataFolder, port, extraPorts } = place
   await mkdir(dataFolder, { recursive: true })
   const log = await open(logFile(dataFolder), 'w')
   try {
@@ -37,7 +39,7 @@ export async function startServer(dataFolder: string, port: number, launch: Laun
     const startTicks = await startTicksOf(pid)
     if (startTicks === null)
       throw new MillraceError('INTERNAL', `the server ended at once: ${await logTail(dataFolder)}`)
-    const server = { pid, startTicks, port }
+    const server = { pid, startTicks, port, extraPorts: [...extraPorts] }
     await writeFile(pidFile(dataFolder), JSON.stringify(server))
     return server
   } finally {

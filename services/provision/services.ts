@@ -33,6 +33,8 @@ export interface RunningService {
   readonly name: ServiceName
   readonly pid: number
   readonly port: number
+  /** What the definition needed beside `port`, in its order. */
+  readonly extraPorts: readonly number[]
   readonly url: string
 }
 
@@ -70,8 +72,8 @@ export async function serviceStatus(name: ServiceName, place: ServicesPlace): Pr
   if (server === null) return null
   const definition = DEFINITIONS[name]
   const paths = { distFolder: join(place.folder, 'dist', definition.release), dataFolder }
-  const healthy = await definition.isHealthy({ ...paths, port: server.port, extraPorts: [] }).catch(() => false)
-  return healthy ? { name, pid: server.pid, port: server.port, url: definition.url(server.port) } : null
+  const healthy = await definition.isHealthy({ ...paths, ...server }).catch(() => false)
+  return healthy ? { name, ...server, url: definition.url(server.port) } : null
 }
 
 /** @throws MillraceError INVALID_PARAMETERS for a name that is none. */
@@ -98,14 +100,17 @@ async function startService(name: ServiceName, options: StartOptions): Promise<R
   while (extraPorts.length < definition.extraPorts) extraPorts.push(await freePort())
   const place = { distFolder, dataFolder, port, extraPorts }
   await mkdir(dataFolder, { recursive: true })
-  const server = await startServer(dataFolder, port, await definition.prepare(place))
+  if (!(await isFree(port))) {
+    throw new MillraceError('CONFIG_INVALID', `${name} cannot start: something else listens on 127.0.0.1:${port}`)
+  }
+  const server = await startServer(place, await definition.prepare(place))
   try {
     await untilHealthy(name, dataFolder, START_DEADLINE_MS, () => definition.isHealthy(place))
   } catch (error) {
     await stopServer(dataFolder)
     throw error
   }
-  return { name, pid: server.pid, port, url: definition.url(port) }
+  return { name, ...server, url: definition.url(port) }
 }
 
 /** The release's folder, downloaded when it is not there yet; two processes that start at once download it once. */
@@ -128,6 +133,14 @@ function dataFolderOf(place: ServicesPlace, name: ServiceName): string {
 
 function inOrder(names: readonly ServiceName[]): readonly ServiceName[] {
   return SERVICE_NAMES.filter((name) => names.includes(name))
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 function freePort(): Promise<number> {

@@ -8,6 +8,9 @@ const PRIVATE_FOLDER = join(SERVICES_FOLDER, 'private')
 
 export interface PrivateServices extends AsyncDisposable {
   url(name: ServiceName): string
+  extraPorts(name: ServiceName): readonly number[]
+  /** Where the server keeps its files. */
+  dataFolder(name: ServiceName): string
   /** The process, for a case that stalls or kills it. */
   pid(name: ServiceName): number
   /** Asks it to end, and waits until it has. */
@@ -42,6 +45,8 @@ export async function startPrivateServices(names: readonly ServiceName[]): Promi
   return {
     url: (name) => get(name).url,
     pid: (name) => get(name).pid,
+    extraPorts: (name) => get(name).extraPorts,
+    dataFolder: (name) => join(dataFolder, name),
     async stop(name) {
       await stopServices([name], place)
     },

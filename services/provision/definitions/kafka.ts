@@ -11,11 +11,19 @@ const VERSION = '4.4.0'
 const LOG_BINDING = 'org.apache.logging.log4j:log4j-slf4j-impl:2.25.5'
 const HEAP = '512m'
 
-/** One Apache Kafka node, broker and controller (KRaft); topics are created on request only. */
+/** Of development and tests; the server listens on the loopback address only. */
+export const SASL_USER = { username: 'millrace', password: 'millrace-development' }
+/** The certificate of the secure listener, below the instance's data folder: its own authority, for 127.0.0.1. */
+export const CERTIFICATE_FILE = 'certificate.pem'
+
+/**
+ * One Apache Kafka node, broker and controller (KRaft); topics are created on request only. Its second extra port takes
+ * TLS with SASL (plain), for clients that are to be tried with it.
+ */
 export const kafka: ServiceDefinition = {
   release: `kafka-${VERSION}`,
   defaultPort: 19_092,
-  extraPorts: 1,
+  extraPorts: 2,
   setting: 'LOG_URL',
   url: (port) => `kafka://127.0.0.1:${port}`,
   async install(distFolder) {
@@ -26,6 +34,7 @@ export const kafka: ServiceDefinition = {
     const logging = join(place.dataFolder, 'log4j2.properties')
     await writeFile(properties, serverProperties(place))
     await writeFile(logging, LOGGING)
+    await makeCertificate(place)
     const formatted = await readFile(join(place.dataFolder, 'logs', 'meta.properties')).catch(() => null)
     if (formatted === null) {
       const { command, args } = java(place, '128m', 'kafka.tools.StorageTool')
@@ -52,14 +61,18 @@ function clusterId(): string {
 }
 
 /** Small on purpose: few partitions of the internal topics, few threads, no waiting for a group's first members. */
-function serverProperties({ dataFolder, port, extraPorts: [controllerPort] }: ServicePlace): string {
+function serverProperties({ dataFolder, port, extraPorts: [controllerPort, securePort] }: ServicePlace): string {
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},SECURE://127.0.0.1:${securePort}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port},SECURE://127.0.0.1:${securePort}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL
+listener.name.secure.sasl.enabled.mechanisms=PLAIN
+listener.name.secure.plain.sasl.jaas.config=${PLAIN_LOGIN} user_${SASL_USER.username}="${SASL_USER.password}";
+listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.location=${join(dataFolder, KEYSTORE_FILE)}
 inter.broker.listener.name=PLAINTEXT
 log.dirs=${join(dataFolder, 'logs')}
 auto.create.topics.enable=false
@@ -80,6 +93,22 @@ num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
 log.segment.bytes=67108864
 `
+}
+
+const KEYSTORE_FILE = 'keystore.pem'
+const PLAIN_LOGIN = 'org.apache.kafka.common.security.plain.PlainLoginModule required'
+
+async function makeCertificate({ dataFolder }: ServicePlace): Promise<void> {
+  const [keyFile, certificateFile] = [join(dataFolder, 'key.pem'), join(dataFolder, CERTIFICATE_FILE)]
+  const keystore = join(dataFolder, KEYSTORE_FILE)
+  if ((await readFile(keystore).catch(() => null)) !== null) return
+  await runTool('openssl', [
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '3650', '-subj', '/CN=127.0.0.1'],
+    ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyFile, '-out', certificateFile],
+  ])
+  await writeFile(keystore, `${await readFile(keyFile, 'utf8')}${await readFile(certificateFile, 'utf8')}`, {
+    mode: 0o600,
+  })
 }
 
 const LOGGING = `status=ERROR

@@ -15,7 +15,8 @@ const REQUEST_BYTES_MAX = 8 * 1_048_576
 const QUEUED_PARTITION_BYTES_MAX = 4 * 1_048_576
 const QUEUED_BYTES_MAX = 32 * 1_048_576
 const RETRY_DELAY_MS = 200
-const PATIENCE_MS = 10_000
+/** Long enough for a broker to restart. */
+const PATIENCE_MS = 30_000
 
 /** One partition being read: what was fetched and not yet taken. */
 export interface Cursor {
@@ -58,6 +59,7 @@ export class Fetcher {
     this.#failed.promise.catch(() => undefined)
     parts.signal.addEventListener('abort', () => this.#stop(), { once: true })
     this.done = this.#run()
+    this.done.catch(() => undefined)
   }
 
   /** Up to `recordsMax` records, in order, and where the partition goes on after them; null when none waits. */

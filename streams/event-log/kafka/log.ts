@@ -84,8 +84,9 @@ class KafkaLog implements EventLog {
     return this.#track(async () => {
       this.#refuse(signal)
       if (records.length === 0) return []
-      const placed = placeMessages(await this.#topics.get(topic, signal), records)
-      const offsets = await this.#sender.append(topic, placed, signal)
+      const known = await this.#topics.get(topic, signal)
+      const placed = placeMessages(known, records)
+      const offsets = await this.#sender.append(known, placed, signal)
       return placed.map(({ partition }, index) => ({ topic, partition, offset: offsets[index] as number }))
     })
   }

@@ -8,6 +8,8 @@ import { isPassing, protocolType, withPatience } from './failure.ts'
 const REBALANCE_TIMEOUT_MS = 60_000
 const HEARTBEAT_INTERVAL_MS = 1_000
 const PATIENCE_MS = 10_000
+/** Long enough for a broker to restart. */
+const JOIN_PATIENCE_MS = 30_000
 const ASSIGNER = 'RoundRobinAssigner'
 const LOST: ReadonlySet<string> = new Set(['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'])
 
@@ -44,7 +46,7 @@ export class Membership {
   /** Joins, waits for the other members, and returns the partitions of this one. */
   async join(signal: AbortSignal): Promise<readonly Partition[]> {
     const what = `group ${this.#group} cannot be joined`
-    return withPatience(this.#cluster, { what, patienceMs: PATIENCE_MS, signal }, async () => {
+    return withPatience(this.#cluster, { what, patienceMs: JOIN_PATIENCE_MS, signal }, async () => {
       try {
         return await this.#joinAndSync()
       } catch (error) {

@@ -3,6 +3,7 @@ import { MillraceError } from '../../../schemas/errors.ts'
 import type { KafkaAddress } from './address.ts'
 import { CLIENT_RETRY } from './client.ts'
 import { logFailure } from './failure.ts'
+import type { Topic } from './topic-table.ts'
 
 export const IN_FLIGHT_BYTES_MAX = 64 * 1_048_576
 /** Below the broker's default limit of 1 MiB for a batch of one partition, were nothing compressed. */
@@ -20,7 +21,7 @@ export interface PlacedMessage {
 }
 
 interface Pending {
-  readonly topic: string
+  readonly topic: Topic
   readonly messages: readonly PlacedMessage[]
   readonly offsets: number[]
   readonly bytes: number
@@ -31,7 +32,7 @@ interface Pending {
 }
 
 interface Bucket {
-  readonly topic: string
+  readonly topic: Topic
   readonly partition: number
   readonly messages: Message[]
   readonly owners: { readonly pending: Pending; readonly index: number }[]
@@ -48,6 +49,8 @@ export class Sender {
   readonly #kafka: Kafka
   readonly #compression: number
   readonly #queue: Pending[] = []
+  /** Partitions of the topics the present producer has met. */
+  readonly #partitions = new Map<string, number>()
   #inFlightBytes = 0
   #producer: Promise<Producer> | null = null
   #running: Promise<void> | null = null
@@ -58,7 +61,7 @@ export class Sender {
   }
 
   /** Offsets in the order of the messages. */
-  append(topic: string, messages: readonly PlacedMessage[], signal: AbortSignal): Promise<readonly number[]> {
+  append(topic: Topic, messages: readonly PlacedMessage[], signal: AbortSignal): Promise<readonly number[]> {
     const bytes = messages.reduce((sum, message) => sum + message.bytes, 0)
     if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes > IN_FLIGHT_BYTES_MAX)
       throw overloaded(this.#inFlightBytes)
@@ -66,7 +69,7 @@ export class Sender {
     const { promise, resolve, reject } = Promise.withResolvers<readonly number[]>()
     const offsets = new Array<number>(messages.length)
     const pending: Pending = { topic, messages, offsets, bytes, sent: 0, answered: 0, resolve, reject }
-    const abort = () => this.#give(pending, new MillraceError('ABORTED', `an append to ${topic} was aborted`))
+    const abort = () => this.#give(pending, new MillraceError('ABORTED', `an append to ${topic.name} was aborted`))
     signal.addEventListener('abort', abort, { once: true })
     this.#queue.push(pending)
     this.#running ??= this.#run()
@@ -107,7 +110,7 @@ export class Sender {
     for (const pending of this.#queue) {
       for (; pending.sent < pending.messages.length; pending.sent++) {
         const { partition, message, bytes } = pending.messages[pending.sent] as PlacedMessage
-        const name = `${pending.topic}/${partition}`
+        const name = `${pending.topic.name}/${partition}`
         let bucket = buckets.get(name)
         if (bucket === undefined) {
           bucket = { topic: pending.topic, partition, messages: [], owners: [], bytes: 0 }
@@ -126,13 +129,15 @@ export class Sender {
   }
 
   async #send(buckets: readonly Bucket[]): Promise<void> {
-    const byTopic = Map.groupBy(buckets, ({ topic }) => topic)
+    const byTopic = Map.groupBy(buckets, ({ topic }) => topic.name)
     const topicMessages = [...byTopic].map(([topic, own]) => ({
       topic,
       messages: own.flatMap(({ messages }) => messages),
     }))
+    if (this.#isOutgrown(buckets)) await this.#discard()
     this.#producer ??= this.#connect()
     const producer = await this.#producer
+    for (const { topic } of buckets) this.#partitions.set(topic.name, topic.partitions)
     const answers = await within(
       REQUEST_DEADLINE_MS,
       producer.sendBatch({ acks: -1, compression: this.#compression, topicMessages }),
@@ -141,14 +146,19 @@ export class Sender {
       answers.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, baseOffset]),
     )
     for (const { topic, partition, owners } of buckets) {
-      const base = Number(bases.get(`${topic}/${partition}`) ?? -1)
-      if (!(base >= 0)) throw new Error(`the answer has no offset for ${topic}/${partition}`)
+      const base = Number(bases.get(`${topic.name}/${partition}`) ?? -1)
+      if (!(base >= 0)) throw new Error(`the answer has no offset for ${topic.name}/${partition}`)
       owners.forEach(({ pending, index }, at) => {
         pending.offsets[index] = base + at
         pending.answered++
         if (pending.answered === pending.messages.length) this.#give(pending, null)
       })
     }
+  }
+
+  /** A producer that met a topic before partitions were added would leave out what belongs to them. */
+  #isOutgrown(buckets: readonly Bucket[]): boolean {
+    return buckets.some(({ topic }) => topic.partitions > (this.#partitions.get(topic.name) ?? topic.partitions))
   }
 
   async #connect(): Promise<Producer> {
@@ -169,6 +179,7 @@ export class Sender {
   async #discard(): Promise<void> {
     const producer = this.#producer
     this.#producer = null
+    this.#partitions.clear()
     try {
       await (await producer)?.disconnect()
     } catch {
