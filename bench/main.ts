@@ -1,6 +1,7 @@
 // `npm run bench [NAME ...]`: every figure, or the named ones, one JSON line each.
 import { benchFreshness } from './freshness.ts'
 import { benchImport } from './import.ts'
+import { benchServices } from './services.ts'
 import { benchServing } from './serving.ts'
 import { benchTopK } from './top-k.ts'
 import { benchTraining } from './training.ts'
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   import: benchImport,
   training: benchTraining,
   topK: () => benchTopK(),
+  services: benchServices,
 }
 
 const asked = process.argv.slice(2)
@@ -20,7 +22,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 for (const [name, bench] of Object.entries(BENCHES)) {
-  if (asked.length > 0 && !asked.includes(name)) continue
+  if (asked.length > 0 ? !asked.includes(name) : name === 'services') continue
   console.error(`bench ${name} ...`)
   await bench()
 }
