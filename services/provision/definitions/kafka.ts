@@ -92,6 +92,7 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
 log.segment.bytes=67108864
+log.cleaner.backoff.ms=1000
 `
 }
 
