@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { gramOf } from '../engine/als/loss.ts'
+import { checkRows, checkShape } from '../engine/als/matrix.ts'
 import { trainAls } from '../engine/als/train.ts'
 import { createRandom } from '../engine/evaluation/random.ts'
 import { candidateRecipes, defaultRecipe } from '../engine/learn/recipes.ts'
@@ -24,6 +25,8 @@ export async function searchRecipe(pairs: Pairs, options: EngineOptions): Promis
   const { parameters, threads, top, search } = options
   const { fitted, held } = validationSplit(pairs, parameters.seed ?? 42)
   const train = matrixOfPairs(fitted)
+  checkShape(train.matrix)
+  checkRows(train.matrix, 0, train.matrix.users)
   const split = givenSplit(train, held, 1)
   const shape = shapeOf(train.matrix)
   const candidates = candidateRecipes(defaultRecipe(parameters, 36_500, shape), parameters, null, search, shape)

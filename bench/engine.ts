@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { alsLoss } from '../engine/als/loss.ts'
+import { checkRows, checkShape } from '../engine/als/matrix.ts'
 import type { AlsFactors, AlsProgress } from '../engine/als/port.ts'
 import { trainAls } from '../engine/als/train.ts'
 import { weightsOf } from '../engine/als/weights.ts'
@@ -28,6 +29,8 @@ async function run(): Promise<void> {
   const options = parseEngineOptions(process.argv.slice(2))
   const train = matrixOfPairs(await readInteractionFile(options.train))
   const test = options.test === null ? null : await readInteractionFile(options.test)
+  checkShape(train.matrix)
+  checkRows(train.matrix, 0, train.matrix.users)
   const split = test && givenSplit(train, test, options.parameters.seed ?? 42)
   const searched =
     options.search > 1
