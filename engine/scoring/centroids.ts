@@ -7,11 +7,26 @@ export interface CategoryCentroids {
   vectorOf(categories: readonly string[]): Float32Array<ArrayBuffer> | null
 }
 
+/** Model items between two steps of `centroidsInSteps`. */
+const ITEMS_PER_STEP = 256
+
 /** The centroid of a category is the mean over the model's items in it; an item naming a category twice counts once. */
 export function categoryCentroids(
   model: Model,
   categoriesOf: (itemId: string) => readonly string[],
 ): CategoryCentroids {
+  const steps = centroidsInSteps(model, categoriesOf)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+  }
+}
+
+/** As `categoryCentroids`, in steps of well under a millisecond, so that other work can go on between them. */
+export function* centroidsInSteps(
+  model: Model,
+  categoriesOf: (itemId: string) => readonly string[],
+): Generator<void, CategoryCentroids> {
   const width = model.recipe.factors
   const sums = new Map<string, { readonly sum: Float64Array; count: number }>()
   for (const [item, itemId] of model.itemIds.entries()) {
@@ -24,6 +39,7 @@ export function categoryCentroids(
       for (let d = 0; d < width; d++) entry.sum[d]! += model.itemFactors[item * width + d]!
       entry.count++
     }
+    if (item % ITEMS_PER_STEP === ITEMS_PER_STEP - 1) yield
   }
   const centroids = new Map(
     [...sums].map(([category, { sum, count }]) => [category, sum.map((value) => value / count)]),

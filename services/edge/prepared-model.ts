@@ -1,10 +1,16 @@
-import { categoryCentroids } from '../../engine/scoring/centroids.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { centroidsInSteps } from '../../engine/scoring/centroids.ts'
 import type { Scorer } from '../../engine/scoring/port.ts'
 import type { Catalogue } from '../runtime/catalogue-port.ts'
 import type { ServingModel, ServingModels } from '../runtime/serving-model.ts'
 
 /** A changing catalogue places unseen items anew at most this often. */
 const SUPPLEMENT_MS = 2_000
+/** A larger catalogue and model are gone through between other work, in slices of this many milliseconds. */
+const AT_ONCE_ITEMS_MAX = 20_000
+const SLICE_MS = 4
+/** Catalogue items between two looks at the time. */
+const ITEMS_PER_STEP = 256
 
 /** A serving model that knows this process's catalogue. Valid until the next await: the next `prepare` may change it. */
 export interface PreparedModel {
@@ -22,9 +28,14 @@ interface State {
   supplementAt: number
   withdrawnRevision: string
   withdrawn: Int32Array
+  /** Unseen items are being placed in the background, or could not be. */
+  placing: boolean
+  failure: unknown
 }
 
 const UNPREPARED = {
+  placing: false,
+  failure: null,
   // No revision looks like this: a new model is always prepared once.
   supplementRevision: 'none',
   supplementAt: -Infinity,
@@ -34,7 +45,8 @@ const UNPREPARED = {
 
 /**
  * Returns a function that gives the current model, with the catalogue's unseen items at their categories' centroids:
- * brought up to date when model or catalogue changed, the latter at most every two seconds. null without a model.
+ * brought up to date when model or catalogue changed, the latter at most every two seconds. A large catalogue is brought
+ * up to date in the background, and until then its newest items are not in the model. null without a model.
  */
 export function createModelPreparation(
   models: ServingModels,
@@ -50,11 +62,8 @@ export function createModelPreparation(
       state = { serving, ...UNPREPARED }
     }
     const { scorer, version } = serving
-    if (state.supplementRevision !== revision && isOver(now() - state.supplementAt)) {
-      placeUnseenItems(scorer, catalogue)
-      state.supplementRevision = revision
-      state.supplementAt = now()
-      state.withdrawnRevision = 'none'
+    if (state.supplementRevision !== revision && !state.placing && isOver(now() - state.supplementAt)) {
+      placeUnseenItems(state, catalogue, now)
     }
     if (state.withdrawnRevision !== revision) {
       state.withdrawn = withdrawnIndexes(scorer, catalogue)
@@ -70,24 +79,69 @@ function isOver(elapsedMs: number): boolean {
   return elapsedMs >= SUPPLEMENT_MS || elapsedMs < 0
 }
 
-function placeUnseenItems(scorer: Scorer, catalogue: Catalogue): void {
+/** At once where that takes no more than a moment. @throws what an earlier attempt in the background threw. */
+function placeUnseenItems(state: State, catalogue: Catalogue, now: () => number): void {
+  const { failure } = state
+  state.failure = null
+  if (failure !== null) throw failure
+  const { scorer } = state.serving
+  const { revision } = catalogue
+  const steps = unseenItems(scorer, catalogue)
+  const adopt = (unseen: UnseenItems) => {
+    scorer.setSupplement(unseen.itemIds, unseen.factors)
+    Object.assign(state, { supplementRevision: revision, supplementAt: now(), withdrawnRevision: 'none' })
+  }
+  if (scorer.model.itemIds.length + catalogue.itemCount <= AT_ONCE_ITEMS_MAX) {
+    let step = steps.next()
+    while (!step.done) step = steps.next()
+    adopt(step.value)
+    return
+  }
+  state.placing = true
+  inSlices(steps)
+    .then(adopt)
+    .catch((error: unknown) => {
+      state.failure = error
+    })
+    .finally(() => {
+      state.placing = false
+    })
+}
+
+async function inSlices<T>(steps: Generator<void, T>): Promise<T> {
+  for (;;) {
+    await nextTurn()
+    const startedAt = performance.now()
+    while (performance.now() - startedAt < SLICE_MS) {
+      const { done, value } = steps.next()
+      if (done) return value
+    }
+  }
+}
+
+interface UnseenItems {
+  readonly itemIds: readonly string[]
+  readonly factors: Float32Array
+}
+
+/** The catalogue may change between two steps; its revision of the start then has to be gone through again. */
+function* unseenItems(scorer: Scorer, catalogue: Catalogue): Generator<void, UnseenItems> {
   const modelItems = scorer.model.itemIds.length
-  const centroids = categoryCentroids(scorer.model, (itemId) => catalogue.item(itemId)?.categories ?? [])
-  const itemIds: string[] = []
-  const vectors: Float32Array[] = []
+  const centroids = yield* centroidsInSteps(scorer.model, (itemId) => catalogue.item(itemId)?.categories ?? [])
+  // A map, for an item that is withdrawn and described again meanwhile comes by twice.
+  const vectors = new Map<string, Float32Array>()
+  let looked = 0
   for (const { itemId, categories } of catalogue.items()) {
+    if (++looked % ITEMS_PER_STEP === 0) yield
     if ((scorer.indexOf(itemId) ?? Infinity) < modelItems) continue
     const vector = centroids.vectorOf(categories)
-    if (vector === null) continue
-    itemIds.push(itemId)
-    vectors.push(vector)
+    if (vector !== null) vectors.set(itemId, vector)
   }
   const width = scorer.model.recipe.factors
-  const factors = new Float32Array(itemIds.length * width)
-  vectors.forEach((vector, at) => {
-    factors.set(vector, at * width)
-  })
-  scorer.setSupplement(itemIds, factors)
+  const factors = new Float32Array(vectors.size * width)
+  let at = 0
+  for (const vector of vectors.values()) factors.set(vector, width * at++)
+  return { itemIds: [...vectors.keys()], factors }
 }
 
 function withdrawnIndexes(scorer: Scorer, catalogue: Catalogue): Int32Array {
