@@ -160,3 +160,16 @@ test('a recipe changes with every rule and not with the order in which weights a
   const others = [{ halfLifeMs: 1 }, { historyMax: 1 }, { eventIdsMax: 1 }].map((rule) => ({ ...rules, ...rule }))
   expect(new Set([rules, ...others].map(historyRecipe)).size).toBe(4)
 })
+
+test('factors go with the history they were solved from: new events take them away, repeats leave them', () => {
+  const view: Draft = { itemId: 'i', type: 'view', timestamp: Date.UTC(2024, 0, 1), value: null }
+  const [first, repeat, other] = delivered([view, view, view], ['a', 'a', 'b']) as [
+    StoredEvent,
+    StoredEvent,
+    StoredEvent,
+  ]
+  const factors = { modelVersion: '1', vector: Float32Array.of(1, 2) }
+  const known = { ...mergeEvents(EMPTY_USER, [first], rules), factors }
+  expect(mergeEvents(known, [repeat], rules).factors).toBe(factors)
+  expect(mergeEvents(known, [repeat, other], rules).factors).toBeNull()
+})

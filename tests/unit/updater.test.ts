@@ -3,7 +3,9 @@ import { isMillraceError } from '../../schemas/errors.ts'
 import { EMPTY_USER } from '../../schemas/user-record.ts'
 import { applyEvents } from '../../services/updater/apply-events.ts'
 import { historyRules } from '../../services/updater/rules.ts'
+import { runUpdater } from '../../services/updater/updater.ts'
 import { TOPICS } from '../../streams/topics.ts'
+import { eventually } from '../support/eventually.ts'
 import { openWorld, type World } from './consumer-world.ts'
 
 /** Users and what must not differ between a live and a rebuilt state. */
@@ -43,6 +45,36 @@ test('a flushed state is rebuilt from the event store as it was, and goes on fro
   expect(await world.backends.userState.totals(world)).toEqual({ users: 20, events: 301 })
   const after = await stateOf(world, users)
   expect(after.filter((_, index) => index !== 3)).toEqual(before.filter((_, index) => index !== 3))
+})
+
+test('a state that is emptied while the updater works is rebuilt as soon as it notices, before anything else is applied', async () => {
+  await using world = await openWorld()
+  const { backends, codecs } = world
+  const { userState } = backends
+  await world.send(someEvents(100))
+  await world.drain(['sink', 'updater'])
+  const stop = new AbortController()
+  const parts = { codecs, models: { current: () => null }, retry: { attemptsMax: 2, delayMs: 1, delayMaxMs: 5 } }
+  const updating = runUpdater(world.context(), backends, parts, stop.signal)
+  await world.send([{ userId: 'u1', itemId: 'before' }])
+  await eventually(
+    () => userState.totals(world),
+    ({ events }) => events === 101,
+  )
+  await userState.clear(world)
+  await world.send([{ userId: 'u2', itemId: 'after' }])
+  const seen = new Set<number>()
+  await eventually(
+    async () => {
+      const { events } = await userState.totals(world)
+      if ((await userState.recipe(world))?.startsWith('{')) seen.add(events)
+      return events
+    },
+    (events) => events === 102,
+  )
+  expect([...seen].filter((events) => events < 100)).toEqual([])
+  stop.abort()
+  await updating
 })
 
 test('another recipe rebuilds every history under the new rules', async () => {
