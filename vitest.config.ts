@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
-    exclude: ['tests/real/**', 'tests/browser/**'],
+    exclude: ['tests/{real,browser,services,chaos}/**'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     coverage: {
