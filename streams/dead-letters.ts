@@ -40,7 +40,10 @@ export function createDeadLetters(log: EventLog, topic: string = TOPICS.deadLett
         [REASON_HEADERS.code]: code,
         [REASON_HEADERS.detail]: detail.slice(0, DETAIL_LENGTH_MAX),
       }
-      await log.append(topic, [{ key: record.key, value: record.value ?? NO_VALUE, headers }], { signal })
+      await log.append(topic, [{ key: record.key, value: record.value ?? NO_VALUE, headers }], {
+        signal,
+        copies: true,
+      })
     },
   }
 }
@@ -120,7 +123,7 @@ async function replayStep(log: EventLog, letters: readonly LogRecord[], options:
       byTopic.set(origin.topic, again)
     }
   }
-  for (const [target, records] of byTopic) await log.append(target, records, { signal: options.signal })
+  for (const [target, records] of byTopic) await log.append(target, records, { signal: options.signal, copies: true })
   return counts
 }
 

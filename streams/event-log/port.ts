@@ -107,10 +107,11 @@ export interface EventLog extends AsyncDisposable {
   readonly id: string
   /** Creates missing topics; keeps existing ones (partitions are never reduced, a topic is never re-created). */
   ensureTopics(topics: readonly TopicSpec[], options: { signal: AbortSignal }): Promise<void>
+  /** `copies`: of records that the log has taken already, whoever produced them; they may be larger than our own. */
   append(
     topic: string,
     records: readonly AppendRecord[],
-    options: { signal: AbortSignal },
+    options: { signal: AbortSignal; copies?: boolean },
   ): Promise<readonly Position[]>
   /** Member of a consumer group until `signal` aborts; resolves after the last batch is committed. */
   consume(options: ConsumeOptions, handler: GroupHandler): Promise<void>

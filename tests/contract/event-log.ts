@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import { RECORD_BYTES_MAX } from '../../schemas/interaction.ts'
-import type { AppendRecord, EventLog, LogBatch, LogRecord, TopicSpec } from '../../streams/event-log/port.ts'
+import type { AppendRecord, EventLog, LogBatch, LogRecord, Position, TopicSpec } from '../../streams/event-log/port.ts'
 
 /** A log for one case; topics named by `topic` and groups named by `group` belong to that case alone. */
 export interface LogUnderTest extends AsyncDisposable {
@@ -129,6 +129,16 @@ function recordCases(open: () => Promise<LogUnderTest>): void {
     expect((await failure(under.log.append(topic, keyed(1), { signal: AbortSignal.abort() }))).code).toBe('ABORTED')
     expect(await under.log.append(topic, [], { signal })).toEqual([])
     expect((await under.log.offsets(topic, { signal }))[0]?.endOffset).toBe(0)
+  })
+
+  test('a copy of what somebody else produced may be larger than our own records', async () => {
+    await using under = await open()
+    const topic = await withTopic(under, { partitions: 1 })
+    const copy = { key: 'k'.repeat(5_000), value: new Uint8Array(8 * RECORD_BYTES_MAX).fill(7) }
+    const [position] = await under.log.append(topic, [copy], { signal, copies: true })
+    const [record] = await under.log.read(position as Position, 1, { signal })
+    expect(record?.key).toBe(copy.key)
+    expect(Buffer.compare(Buffer.from(record?.value ?? []), Buffer.from(copy.value))).toBe(0)
   })
 
   test('a topic that exists keeps its partitions and its records', async () => {

@@ -74,6 +74,7 @@ describe('reading an interaction from the log', async () => {
     ['an infinite value', { value: Infinity }, {}, 'INVALID_EVENT', /value Infinity/],
     ['a value that is no number', { value: Number.NaN }, {}, 'INVALID_EVENT', /value NaN/],
     ['a long context value', { context: { a: 'x'.repeat(257) } }, {}, 'INVALID_EVENT', /context/],
+    ['a record above 64 KiB', { context: { a: 'x'.repeat(70_000) } }, {}, 'PAYLOAD_TOO_LARGE', /65536/],
     [
       '33 context entries',
       { context: Object.fromEntries(Array.from({ length: 33 }, (_, at) => [`k${at}`, 'v'])) },

@@ -93,10 +93,14 @@ class LmdbLog implements EmbeddedLog {
     await this.#topics.ensure(specs)
   }
 
-  async append(topic: string, records: readonly AppendRecord[], { signal }: Waiting): Promise<readonly Position[]> {
+  async append(
+    topic: string,
+    records: readonly AppendRecord[],
+    { signal, copies = false }: Waiting & { copies?: boolean },
+  ): Promise<readonly Position[]> {
     this.#refuse(signal)
     if (records.length === 0) return []
-    const placed = placeRecords(this.#topics.get(topic), records)
+    const placed = placeRecords(this.#topics.get(topic), records, copies)
     const offsets = await this.#writer.append(placed, signal)
     return placed.map(({ state }, index) => ({ topic, partition: state.partition, offset: offsets[index] as number }))
   }

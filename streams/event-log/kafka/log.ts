@@ -80,12 +80,16 @@ class KafkaLog implements EventLog {
     await this.#topics.ensure(specs, signal)
   }
 
-  append(topic: string, records: readonly AppendRecord[], { signal }: Waiting): Promise<readonly Position[]> {
+  append(
+    topic: string,
+    records: readonly AppendRecord[],
+    { signal, copies = false }: Waiting & { copies?: boolean },
+  ): Promise<readonly Position[]> {
     return this.#track(async () => {
       this.#refuse(signal)
       if (records.length === 0) return []
       const known = await this.#topics.get(topic, signal)
-      const placed = placeMessages(known, records)
+      const placed = placeMessages(known, records, copies)
       const offsets = await this.#sender.append(known, placed, signal)
       return placed.map(({ partition }, index) => ({ topic, partition, offset: offsets[index] as number }))
     })

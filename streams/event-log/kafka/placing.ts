@@ -8,13 +8,13 @@ import type { Topic } from './topic-table.ts'
 const NO_KEY = Buffer.alloc(0)
 
 /** Encodes records and chooses their partitions. @throws MillraceError INVALID_REQUEST naming the first bad record. */
-export function placeMessages(topic: Topic, records: readonly AppendRecord[]): PlacedMessage[] {
+export function placeMessages(topic: Topic, records: readonly AppendRecord[], copies: boolean): PlacedMessage[] {
   return records.map((record, index) => {
     const key = record.key === null ? null : Buffer.from(record.key)
     const value = record.value === null ? null : bufferOver(record.value)
     const names = Object.entries(record.headers ?? {})
     const headers = names.flat().map((text) => Buffer.from(text))
-    const problem = problemOf({ key, value, headers }, topic.compacts)
+    const problem = problemOf({ key, value, headers }, { compacts: topic.compacts, copies })
     if (problem !== null) {
       throw new MillraceError(
         'INVALID_REQUEST',
