@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { expect, test } from 'vitest'
 import { call, type Recommendations, type Status } from '../support/api.ts'
-import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/process.ts'
+import { readAllTheTime } from '../support/readers.ts'
 import { runningMillrace } from '../support/running.ts'
 import { postCamps, trainOnCamps } from '../support/trained.ts'
 import { openGate } from './http-gate.ts'
@@ -28,7 +28,7 @@ test('retrained while serving with MLflow and S3: everything is recorded, every 
     await postCamps(millrace.url)
     await trainOnCamps(millrace.url, { factors: 16, iterations: 5 })
 
-    await using readers = readAllTheTime(millrace.url)
+    await using readers = readAllTheTime([millrace.url], USERS)
     await readers.until((version) => version === '1')
     await trainOnCamps(millrace.url, { factors: 24, iterations: 8 })
     await readers.until((version) => version === '2')
@@ -54,41 +54,6 @@ test('retrained while serving with MLflow and S3: everything is recorded, every 
   await expectServing(again.url, '1')
   expect(again.logs.filter((line) => line.includes('local cache'))).toHaveLength(1)
 }, 120_000)
-
-/** Recommendations for each user, over and over, and what came of them. */
-function readAllTheTime(url: string) {
-  const lists = new Map<string, Set<string>>()
-  const failures: string[] = []
-  const newest = new Map<string, string | null>()
-  let stopped = false
-  const reading = Promise.all(
-    USERS.map(async (user) => {
-      while (!stopped) {
-        const { status, body } = await recommendations(url, user)
-        if (status !== 200 || body.degraded) failures.push(`${user}: ${status} ${JSON.stringify(body).slice(0, 200)}`)
-        const key = `${user} ${body.modelVersion}`
-        const scored = body.items.map(({ itemId, score }) => `${itemId}=${score}`).join()
-        lists.set(key, (lists.get(key) ?? new Set()).add(scored))
-        newest.set(user, body.modelVersion)
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    }),
-  )
-  return {
-    failures: () => failures,
-    /** How many different lists each user got of each model: more than one would mix two. */
-    listsByVersion: () => [...lists].map(([key, seen]) => ({ key, lists: seen.size })),
-    until: (matches: (version: string | null) => boolean) =>
-      eventually(
-        async () => USERS.map((user) => newest.get(user) ?? null),
-        (versions) => versions.every(matches),
-      ),
-    async [Symbol.asyncDispose]() {
-      stopped = true
-      await reading
-    },
-  }
-}
 
 /** Parameters, metrics, lineage, the version and the alias, asked of MLflow itself. */
 async function recordedIn(name: string): Promise<void> {

@@ -3,18 +3,15 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { historyStrengths } from '../../engine/history/history.ts'
 import { loadConfig } from '../../schemas/config.ts'
 import { Settings } from '../../schemas/settings.ts'
 import { openBackends } from '../../services/runtime/backends.ts'
-import { BACKENDS_OF } from '../../services/runtime/context.ts'
-import { type FileEvent, makeEvents, oracleOf, seeded } from '../support/events.ts'
+import { makeEvents, seeded } from '../support/events.ts'
+import { differencesToOracle } from '../support/oracle-differences.ts'
 
 const EVENTS = 100_000
 const KILLS_MIN = 20
 const seed = Number(process.env.SEED ?? 20_261_123)
-const HALF_LIFE_MS = 90 * 86_400_000
-const WEIGHTS: Readonly<Record<string, number>> = { view: 1, click: 2, purchase: 8, like: 5, dislike: -5 }
 
 let folder = ''
 beforeAll(async () => {
@@ -36,7 +33,9 @@ test(`${EVENTS} events with repeats survive ${KILLS_MIN} SIGKILLs, each counted 
   }
   expect(await importUntil(file, Number.POSITIVE_INFINITY)).toBe('exit 0')
 
-  await compareWithOracle(events)
+  const settings = loadConfig(Settings, { DATA_DIR: join(folder, 'data') })
+  await using backends = await openBackends(settings, Date.now, ['eventStore', 'userState'])
+  expect(await differencesToOracle(events, backends)).toEqual([])
 }, 170_000)
 
 /** Imports in a process of its own, which is killed `killAfterMs` after it has moved the checkpoint. */
@@ -81,45 +80,6 @@ async function checkpointRow(): Promise<number> {
   const names = await readdir(imports).catch(() => [])
   const name = names.find((entry) => entry.endsWith('.json'))
   return name ? JSON.parse(await readFile(join(imports, name), 'utf8')).nextRow : 0
-}
-
-async function compareWithOracle(events: readonly FileEvent[]): Promise<void> {
-  const oracle = oracleOf(events)
-  const settings = loadConfig(Settings, { DATA_DIR: join(folder, 'data') })
-  await using backends = await openBackends(settings, Date.now, BACKENDS_OF.edge)
-  const { signal } = new AbortController()
-  expect(await backends.eventStore.count({ signal })).toBe(oracle.events)
-  expect(await backends.userState.totals({ signal })).toEqual({ users: oracle.perUser.size, events: oracle.events })
-
-  const strengths = strengthsOf(events)
-  for (const [userId, count] of oracle.perUser) {
-    const stored = await backends.eventStore.userEvents(userId, { limit: EVENTS, signal })
-    const record = await backends.userState.get(userId, { signal })
-    expect(stored).toHaveLength(count)
-    expect(record?.events, userId).toBe(count)
-    const counts = new Map(record?.history.map((entry) => [entry.itemId, entry.events]))
-    expect(counts, userId).toEqual(oracle.perUserItem.get(userId))
-    for (const { itemId, strength } of historyStrengths(record as NonNullable<typeof record>, HALF_LIFE_MS)) {
-      const wanted = strengths.get(`${userId} ${itemId}`) as number
-      expect(Math.abs(strength - wanted), `${userId} ${itemId}`).toBeLessThanOrEqual(
-        1e-9 * Math.max(1, Math.abs(wanted)),
-      )
-    }
-  }
-}
-
-/** Strengths by the definition: every distinct event's weight, decayed from the user's newest event. */
-function strengthsOf(events: readonly FileEvent[]): Map<string, number> {
-  const distinct = [...new Map(events.map((event) => [`${event.userId} ${event.eventId}`, event])).values()]
-  const newest = new Map<string, number>()
-  for (const { userId, timestamp } of distinct) newest.set(userId, Math.max(timestamp, newest.get(userId) ?? 0))
-  const strengths = new Map<string, number>()
-  for (const { userId, itemId, type, timestamp } of distinct) {
-    const age = (newest.get(userId) as number) - timestamp
-    const key = `${userId} ${itemId}`
-    strengths.set(key, (strengths.get(key) ?? 0) + (WEIGHTS[type] as number) * 2 ** (-age / HALF_LIFE_MS))
-  }
-  return strengths
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -39,13 +39,13 @@ export function millrace(args: readonly string[], environment: Readonly<Record<s
   return run([process.execPath, 'services/cli/bin.js', ...args], environment)
 }
 
-/** Starts `npm start`'s program on a free port and waits until it says where it is ready. */
+/** Starts a program (`npm start`'s by default) on a free port and waits until it says where it is ready. */
 export async function startProcess(
   environment: Readonly<Record<string, string>>,
-  options: { args?: readonly string[]; prefix?: readonly string[] } = {},
+  options: { program?: string; args?: readonly string[]; prefix?: readonly string[] } = {},
 ): Promise<MillraceProcess> {
-  const args = options.args ?? ['--no-demo']
-  const command = [...(options.prefix ?? []), process.execPath, 'services/all-in-one/main.ts', ...args]
+  const { program = 'services/all-in-one/main.ts', args = ['--no-demo'], prefix = [] } = options
+  const command = [...prefix, process.execPath, program, ...args]
   const { child, finished, output } = launch(command, { PORT: '0', LOG_LEVEL: 'warn', ...environment })
   const url = await Promise.race([
     ready(child, output),
