@@ -9,7 +9,7 @@ const NO_KEY = Buffer.alloc(0)
 const NO_HEADERS: readonly Uint8Array[] = []
 
 /** Encodes records and chooses their partitions. @throws MillraceError INVALID_REQUEST naming the first bad record. */
-export function placeRecords(topic: TopicState, records: readonly AppendRecord[], copies: boolean): PlacedEntry[] {
+export function placeRecords(topic: TopicState, records: readonly AppendRecord[], copies = false): PlacedEntry[] {
   const compacts = topic.spec.cleanup === 'compact'
   return records.map((record, index) => {
     const key = record.key === null ? null : Buffer.from(record.key)

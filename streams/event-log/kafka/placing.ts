@@ -8,7 +8,7 @@ import type { Topic } from './topic-table.ts'
 const NO_KEY = Buffer.alloc(0)
 
 /** Encodes records and chooses their partitions. @throws MillraceError INVALID_REQUEST naming the first bad record. */
-export function placeMessages(topic: Topic, records: readonly AppendRecord[], copies: boolean): PlacedMessage[] {
+export function placeMessages(topic: Topic, records: readonly AppendRecord[], copies = false): PlacedMessage[] {
   return records.map((record, index) => {
     const key = record.key === null ? null : Buffer.from(record.key)
     const value = record.value === null ? null : bufferOver(record.value)
