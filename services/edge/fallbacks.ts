@@ -14,9 +14,16 @@ interface Parts {
   readonly popularity: Popularity
 }
 
-/** What there is without a model: the given categories in turns, what is popular, and what was popular before. */
-export function fallbackOffers(parts: Parts, categories: () => readonly string[]): readonly Offer[] {
-  return [categoryOffer(parts, categories()), popularOffer(parts.popularity.current()), staticOffer(parts)]
+/**
+ * What there is without a user's taste: the given categories in turns, what is popular, and what was popular before.
+ * `known` are the items of the model, where there is one.
+ */
+export function fallbackOffers(
+  parts: Parts,
+  categories: () => readonly string[],
+  known: readonly string[],
+): readonly Offer[] {
+  return [categoryOffer(parts, categories()), popularOffer(parts.popularity.current()), staticOffer(parts, known)]
 }
 
 /** Stated categories first, then those that the user's own history is made of, the strongest first. */
@@ -49,16 +56,21 @@ function categoryOffer(parts: Parts, categories: readonly string[]): Offer {
   return { source: 'category', filtered: false, candidates: () => inTurns(parts, categories) }
 }
 
-/** The last answer of the event store that was kept, then whatever the catalogue has, so that a list is never empty. */
-function staticOffer({ catalogue, popularity }: Parts): Offer {
+/** The last answer of the event store that was kept, then whatever catalogue and model have: no list is empty before they are. */
+export function staticOffer({ catalogue, popularity }: Parts, known: readonly string[]): Offer {
   return {
     source: 'static',
     filtered: false,
     *candidates() {
       yield* popularCandidates(popularity.saved())
-      for (const { itemId } of catalogue.items()) yield { itemId, score: 0, reason: { kind: 'popular', ids: [] } }
+      for (const { itemId } of catalogue.items()) yield unranked(itemId)
+      for (const itemId of known) yield unranked(itemId)
     },
   }
+}
+
+function unranked(itemId: string): Candidate {
+  return { itemId, score: 0, reason: { kind: 'popular', ids: [] } }
 }
 
 function* popularCandidates(items: readonly PopularItem[]): Generator<Candidate> {

@@ -31,7 +31,12 @@ export function createRanker(
 ): Ranker {
   const { catalogue } = parts
 
-  function rank(personal: Offer, request: ListRequest, seen: readonly string[], own: () => readonly string[]): Ranking {
+  function rank(
+    personal: Offer,
+    request: ListRequest,
+    seen: readonly string[],
+    { prepared, own }: { readonly prepared: PreparedModel | null; readonly own: () => readonly string[] },
+  ): Ranking {
     const { category } = request
     const only = category === null ? null : catalogue.members(category)
     let excluded: ReadonlySet<string> | null = null
@@ -39,7 +44,10 @@ export function createRanker(
       excluded ??= new Set([...seen, ...request.exclude])
       return excluded.has(itemId) || catalogue.isWithdrawn(itemId) || only?.has(itemId) === false
     }
-    const offers = [personal, ...fallbackOffers(parts, category === null ? own : () => [category])]
+    const offers = [
+      personal,
+      ...fallbackOffers(parts, category === null ? own : () => [category], prepared?.scorer.itemIds ?? []),
+    ]
     return fillFromLadder(offers, { limit: request.limit, minSource: request.minSource, isExcluded })
   }
 
@@ -55,18 +63,18 @@ export function createRanker(
   return {
     rankForUser(userId, prepared, { record, available }, request) {
       const seen = request.includeSeen || record === null ? [] : record.history.map(({ itemId }) => itemId)
-      const own = () => categoriesOf(catalogue, userId, record)
-      if (!available) return rank({ source: 'personal', skipped: 'state_unavailable' }, request, seen, own)
-      if (record === null) return rank({ source: 'personal', skipped: 'unknown_user' }, request, seen, own)
-      if (prepared === null) return rank({ source: 'personal', skipped: 'no_model' }, request, seen, own)
-      return rank(personal(prepared, record, request, seen), request, seen, own)
+      const rest = { prepared, own: () => categoriesOf(catalogue, userId, record) }
+      if (!available) return rank({ source: 'personal', skipped: 'state_unavailable' }, request, seen, rest)
+      if (record === null) return rank({ source: 'personal', skipped: 'unknown_user' }, request, seen, rest)
+      if (prepared === null) return rank({ source: 'personal', skipped: 'no_model' }, request, seen, rest)
+      return rank(personal(prepared, record, request, seen), request, seen, rest)
     },
     rankForBasket(basket, prepared, request) {
       const record = { ...EMPTY_USER, history: [...new Set(basket)].map(likedOnce) }
-      const own = () => categoriesOf(catalogue, null, record)
-      if (basket.length === 0) return rank({ source: 'personal', skipped: 'unknown_user' }, request, basket, own)
-      if (prepared === null) return rank({ source: 'personal', skipped: 'no_model' }, request, basket, own)
-      return rank(personal(prepared, record, request, basket), request, basket, own)
+      const rest = { prepared, own: () => categoriesOf(catalogue, null, record) }
+      if (basket.length === 0) return rank({ source: 'personal', skipped: 'unknown_user' }, request, basket, rest)
+      if (prepared === null) return rank({ source: 'personal', skipped: 'no_model' }, request, basket, rest)
+      return rank(personal(prepared, record, request, basket), request, basket, rest)
     },
   }
 }

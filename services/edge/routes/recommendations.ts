@@ -4,7 +4,7 @@ import { isMillraceError } from '../../../schemas/errors.ts'
 import { Id } from '../../../schemas/identifiers.ts'
 import type { PopularItem } from '../../../stores/event-store/port.ts'
 import { type PopularityWindow, WINDOWS_MS } from '../../runtime/popularity.ts'
-import { popularOffer } from '../fallbacks.ts'
+import { popularOffer, staticOffer } from '../fallbacks.ts'
 import { composeList, cutList } from '../list-body.ts'
 import type { EdgeApp, EdgeServices } from '../parts.ts'
 import type { ListRequest } from '../ranker.ts'
@@ -129,8 +129,13 @@ function popularRoute(app: EdgeApp, { catalogue, popularity }: EdgeServices, sig
       const { limit = 10, category, window = 'all', include } = request.query
       const items = window === 'all' ? popularity.current() : await within(window as PopularityWindow)
       const only = category === undefined ? null : catalogue.members(category)
-      const saved = { ...popularOffer(popularity.saved()), source: 'static' as const }
-      const ranking = fillFromLadder([popularOffer(items), saved], {
+      // What was popular before, without strangers that never were, unless there is nothing else.
+      const before = popularity.saved().filter(({ itemId }) => only?.has(itemId) !== false)
+      const last =
+        before.length > 0
+          ? { ...popularOffer(before), source: 'static' as const }
+          : staticOffer({ catalogue, popularity }, [])
+      const ranking = fillFromLadder([popularOffer(items), last], {
         limit,
         minSource: items === null ? 'static' : 'popular',
         isExcluded: (itemId) => catalogue.isWithdrawn(itemId) || only?.has(itemId) === false,
