@@ -1,6 +1,6 @@
 // `node bench/peers/quality.ts --events FILE [--trials 40] [--seeds 5] [--half-life 90] [--threads 2]`: by the protocol of a
-// training run (the last tenth of time held out, the tenth before it for validation) popularity, item-kNN, our untuned and
-// tuned recipe and PyPI implicit tuned with as many trials. Both fit the same pairs, both are tuned on the same validation
+// training run (the last tenth of time held out, the tenth before it for validation) popularity, item-kNN (the gate's, and
+// tuned on the validation slice), our untuned and tuned recipe and PyPI implicit tuned with as many trials. Both fit the same pairs, both are tuned on the same validation
 // slice by the same metric (NDCG@10), and one evaluator measures all of them. The holdout is looked at once, at the end;
 // ALS is reported as the mean over seeds. FILE is user,item,quantity,price,timestamp. Prints one JSON line.
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { mean, pairedDifference } from '../../engine/evaluation/bootstrap.ts'
 import type { Contestant } from '../../engine/evaluation/contestant.ts'
 import { ITEM_KNN_NEIGHBOURS, nearestItems } from '../../engine/evaluation/item-knn.ts'
 import type { RankingMetric } from '../../engine/evaluation/ranking-metrics.ts'
-import { createContest } from '../../engine/learn/contest.ts'
+import { type Contest, createContest } from '../../engine/learn/contest.ts'
 import { fitModel } from '../../engine/learn/fit.ts'
 import { orderItems } from '../../engine/learn/pairs.ts'
 import { defaultRecipe } from '../../engine/learn/recipes.ts'
@@ -71,10 +71,12 @@ async function run(): Promise<void> {
   )
   const theirs = recipes[scores.indexOf(Math.max(...scores))]!
   console.error('implicit, tuned:', theirs, scores.map((score) => score.toFixed(4)).join(' '))
+  const knn = await tunedItemKnn()
   const untuned = defaultRecipe({}, halfLifeDays, shape)
   const measured = {
     popularity: await measure([{ kind: 'popularity', order: contest.popularity }]),
-    itemKnn: await measure([itemKnn()]),
+    itemKnn: await measure([itemKnn(contest, { likes: false, neighbours: ITEM_KNN_NEIGHBOURS })]),
+    itemKnnTuned: await measure([itemKnn(contest, knn)]),
     ours: await measure(await fits(untuned)),
     oursTuned: await measure(await fits(ours.best)),
     implicitTuned: await measure(peers(python, theirs)),
@@ -92,7 +94,7 @@ async function run(): Promise<void> {
         ),
         implicit: best(scores),
       },
-      recipes: { untuned, oursTuned: ours.best, implicitTuned: theirs },
+      recipes: { itemKnnTuned: knn, untuned, oursTuned: ours.best, implicitTuned: theirs },
       machine: { cpu: cpus()[0]?.model.trim(), cores: cpus().length, node: process.version, ...tried.versions },
     }),
   )
@@ -131,9 +133,28 @@ function peers(python: string, recipe: ImplicitRecipe): readonly Contestant[] {
     .contestants
 }
 
-function itemKnn(): Contestant {
-  const nearest = nearestItems(contest.comparison.past, ITEM_KNN_NEIGHBOURS)
-  return { kind: 'item-knn', nearest, fallback: contest.popularity }
+interface ItemKnn {
+  /** Similar by who likes them at all, or by how strongly. */
+  readonly likes: boolean
+  readonly neighbours: number
+}
+
+/** The gate's baseline, or a stronger one where that says more about the data. */
+function itemKnn({ comparison, popularity }: Contest, { likes, neighbours }: ItemKnn): Contestant {
+  const { past } = comparison
+  const by = likes ? { ...past, strengths: past.strengths.map((strength) => (strength > 0 ? 1 : 0)) } : past
+  return { kind: 'item-knn', nearest: nearestItems(by, neighbours), fallback: popularity }
+}
+
+async function tunedItemKnn(): Promise<ItemKnn> {
+  const choices = [true, false].flatMap((likes) =>
+    [5, 10, 20, 50, 100, 400].map((neighbours) => ({ likes, neighbours })),
+  )
+  const scored = await inTurn(choices, async (choice) => ({
+    choice,
+    ndcg: mean((await validation.evaluate(itemKnn(validation, choice), hands)).perUser.ndcg_at_10),
+  }))
+  return scored.toSorted((left, right) => right.ndcg - left.ndcg)[0]!.choice
 }
 
 function best(scores: readonly number[]): number {
