@@ -54,6 +54,7 @@ test('committed offsets that could not be written are written with the next tran
   log.commits.set('g', 't', 0, 8)
   log.faults.left = 1
   await expect(log.append(2)).rejects.toThrow('no space left')
+  expect(() => log.writer.commitOffsetsSoon()).toThrow('no space left')
   log.writer.commitOffsetsSoon()
   await log.writer.drain()
   expect(loadCommitTable(log.environment).get('g', 't', 0)).toBe(8)
