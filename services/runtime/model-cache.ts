@@ -1,7 +1,20 @@
 import { createHash } from 'node:crypto'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
 import type { ModelVersion } from '../../stores/model-registry/port.ts'
+
+/** What `write` leaves beside the content; of the version, as much as loading needs. */
+const Described = Type.Object({
+  version: Type.Object({
+    version: Type.String(),
+    createdAt: Type.Number(),
+    metrics: Type.Record(Type.String(), Type.Number()),
+  }),
+  file: Type.String({ pattern: '^model-[01]\\.bin$' }),
+  checksum: Type.String(),
+})
 
 /** The champion as it was last loaded, kept on local disk for a start without registry or artifacts. */
 export interface ModelCache {
@@ -15,9 +28,11 @@ export function createModelCache(folder: string): ModelCache {
   return {
     async read() {
       try {
-        const { version, file, checksum } = JSON.parse(await readFile(described, 'utf8'))
+        const parsed: unknown = JSON.parse(await readFile(described, 'utf8'))
+        if (!Value.Check(Described, parsed)) return null
+        const { version, file, checksum } = parsed
         const content = new Uint8Array(await readFile(join(folder, file)))
-        return checksumOf(content) === checksum ? { version, content } : null
+        return checksumOf(content) === checksum ? { version: version as unknown as ModelVersion, content } : null
       } catch (error) {
         if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null
         throw error

@@ -1,0 +1,76 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { encodeModel } from '../../engine/model/encoding.ts'
+import { createModelCache } from '../../services/runtime/model-cache.ts'
+import { watchChampion } from '../../services/runtime/serving-model.ts'
+import { openArtifacts } from '../../stores/artifacts/open.ts'
+import { openModelRegistry } from '../../stores/model-registry/open.ts'
+import { groupedModel } from '../support/edge-harness.ts'
+import { temporaryFolder } from '../support/process.ts'
+
+const signal = new AbortController().signal
+const gate = { accepted: true, reasons: [] }
+const { recipe } = groupedModel(['a'], () => 0)
+
+async function open() {
+  await using opening = new AsyncDisposableStack()
+  const folder = opening.use(await temporaryFolder('serving-model'))
+  const modelRegistry = opening.use(await openModelRegistry(`file:${folder.path}/registry`))
+  const artifacts = opening.use(await openArtifacts(`file:${folder.path}/artifacts`))
+  const cacheFolder = join(folder.path, 'cache')
+  const watch = () =>
+    watchChampion(
+      { modelRegistry, artifacts },
+      { cache: createModelCache(cacheFolder), logger: pino({ level: 'silent' }) },
+    )
+  const opened = opening.move()
+  return {
+    ...{ modelRegistry, artifacts, cacheFolder, watch },
+    async promote(itemIds: readonly string[]): Promise<string> {
+      const artifactKey = `models/${itemIds.join('-')}/model.bin`
+      await artifacts.put(artifactKey, encodeModel(groupedModel(itemIds, () => 0)), { signal })
+      const given = {
+        runId: itemIds.join('-'),
+        artifactKey,
+        recipe,
+        metrics: {},
+        gate,
+        users: 1,
+        items: itemIds.length,
+      }
+      const { version } = await modelRegistry.registerVersion(given, { now: 1, signal })
+      await modelRegistry.promote(version, { reason: 'test', now: 1, signal })
+      return version
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+test('the champion is loaded once, replaced when another is promoted, and kept when that one cannot be loaded', async () => {
+  await using world = await open()
+  const watch = world.watch()
+  await watch.refresh(signal)
+  expect(watch.current()).toBeNull()
+  const first = await world.promote(['a', 'b'])
+  await watch.refresh(signal)
+  const serving = watch.current()
+  expect([serving?.version, serving?.scorer.itemIds]).toEqual([first, ['a', 'b']])
+  await watch.refresh(signal)
+  expect(watch.current()).toBe(serving)
+  await world.promote(['a', 'b', 'c'])
+  await world.artifacts.remove('models/a-b-c/model.bin', { signal })
+  await watch.refresh(signal)
+  expect(watch.current()).toBe(serving)
+})
+
+test.each(['null', '{}', '[]', '{"version":{"version":"1"},"file":7,"checksum":"0"}', 'not JSON'])(
+  'a damaged local model cache (%s) is none, and never keeps a process from starting',
+  async (text) => {
+    await using world = await open()
+    await mkdir(world.cacheFolder)
+    await writeFile(join(world.cacheFolder, 'champion.json'), text)
+    expect(await createModelCache(world.cacheFolder).read()).toBeNull()
+  },
+)
