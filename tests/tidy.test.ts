@@ -75,6 +75,18 @@ test('nothing names a machine: no absolute home or work paths', () => {
   expect(named).toEqual([])
 })
 
+test('README, ARCHITECTURE and CONTRIBUTING name only files that exist', () => {
+  const named = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'].flatMap((page) => {
+    const text = readFileSync(page, 'utf8')
+    const folders = 'schemas|streams|engine|stores|services|tests|bench|docs|monitoring|k8s'
+    return [...text.matchAll(new RegExp(`\\b((?:${folders})/[\\w./-]*\\w\\.(?:tsx?|md|png|yml|avsc))\\b`, 'g'))].map(
+      (match) => ({ page, file: match[1] as string }),
+    )
+  })
+  expect(named.length).toBeGreaterThan(20)
+  expect(named.filter(({ file }) => !files.includes(file))).toEqual([])
+})
+
 function topOf(file: string): string {
   return file.split('/')[0] ?? ''
 }
