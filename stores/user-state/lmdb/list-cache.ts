@@ -9,6 +9,10 @@ interface Slot {
 
 /** Scenarios cached for one user, at most; the oldest goes. */
 const SCENARIOS_MAX = 8
+/** Of all cached lists together: about as many bytes, as lists are ASCII but for titles of categories. */
+export const LIST_CHARACTERS_MAX = 268_435_456
+/** What a slot takes beside its lists. */
+const SLOT_CHARACTERS = 256
 
 /**
  * Cached lists with the users' current revisions beside them, so that a hit costs one look-up in memory. The single
@@ -19,7 +23,7 @@ export class ListCache {
   private readonly now: () => number
 
   constructor(entriesMax: number, now: () => number) {
-    this.slots = new LRUCache({ max: entriesMax })
+    this.slots = new LRUCache({ max: entriesMax, maxSize: LIST_CHARACTERS_MAX, sizeCalculation: sizeOf })
     this.now = now
   }
 
@@ -34,11 +38,8 @@ export class ListCache {
   /** `revision` is the user's current one; the caller has read it in this same turn. */
   put(userId: string, scenario: string, list: CachedList, revision: number, ttlMs: number): boolean {
     if (list.userRevision !== revision) return false
-    let slot = this.slots.get(userId)
-    if (slot?.revision !== revision) {
-      slot = { revision, lists: new Map() }
-      this.slots.set(userId, slot)
-    }
+    const known = this.slots.get(userId)
+    const slot: Slot = { revision, lists: known?.revision === revision ? known.lists : new Map() }
     slot.lists.delete(scenario)
     slot.lists.set(scenario, { list, storedAt: this.now(), ttlMs })
     if (slot.lists.size > SCENARIOS_MAX) {
@@ -47,6 +48,8 @@ export class ListCache {
         break
       }
     }
+    // A new slot each time, so that its size is counted anew.
+    this.slots.set(userId, slot)
     return true
   }
 
@@ -57,4 +60,10 @@ export class ListCache {
   clear(): void {
     this.slots.clear()
   }
+}
+
+function sizeOf({ lists }: Slot): number {
+  let characters = SLOT_CHARACTERS
+  for (const { list } of lists.values()) characters += list.body.length
+  return characters
 }
