@@ -1,8 +1,9 @@
 // `node bench/peers/quality.ts --events FILE [--trials 40] [--seeds 5] [--half-life 90] [--threads 2]`: by the protocol of a
 // training run (the last tenth of time held out, the tenth before it for validation) popularity, item-kNN (the gate's, and
-// tuned on the validation slice), our untuned and tuned recipe and PyPI implicit tuned with as many trials. Both fit the same pairs, both are tuned on the same validation
-// slice by the same metric (NDCG@10), and one evaluator measures all of them. The holdout is looked at once, at the end;
-// ALS is reported as the mean over seeds. FILE is user,item,quantity,price,timestamp. Prints one JSON line.
+// one tuned on the validation slice), our untuned and tuned recipe, and PyPI implicit tuned with as many trials. Both fit the
+// same pairs, both are tuned on the same validation slice by the same metric (NDCG@10), and one evaluator measures all of
+// them. The holdout is looked at once, at the end; ALS is reported as the mean over seeds. FILE is
+// user,item,quantity,price,timestamp, ascending in time. Prints one JSON line; results: bench/RESULTS-quality.md.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
