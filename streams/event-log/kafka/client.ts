@@ -4,6 +4,7 @@ import { zstdCompress, zstdDecompress } from 'node:zlib'
 import kafkajs, { type Broker, type Cluster, type Kafka, type KafkaConfig } from 'kafkajs'
 import { MillraceError } from '../../../schemas/errors.ts'
 import type { KafkaAddress } from './address.ts'
+import { mendRequestQueue } from './request-queue.ts'
 
 const CONNECTION_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
@@ -17,6 +18,7 @@ const decompressZstd = promisify(zstdDecompress)
 
 /** The client of one cluster. Nothing is connected yet. @throws MillraceError CONFIG_INVALID for unreadable TLS files. */
 export async function createClient(address: KafkaAddress): Promise<Kafka> {
+  mendRequestQueue()
   kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
     compress: (encoder: { buffer: Buffer }) => compressZstd(encoder.buffer),
     decompress: (bytes: Buffer) => decompressZstd(bytes),
