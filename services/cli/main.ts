@@ -181,6 +181,12 @@ function exitCodeOf(error: MillraceError): number {
 }
 
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort())
+// Whoever reads the output may stop early, as `| head` does.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
 try {
   await program.parseAsync()
 } catch (error) {

@@ -1,8 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { SchemaRegistry as Client, type COMPATIBILITY, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { MillraceError } from '../../schemas/errors.ts'
 import type { SchemaRegistry } from './port.ts'
 
 const TIMEOUT_MS = 10_000
+const REGISTER_ATTEMPTS_MAX = 4
+const REGISTER_PAUSE_MS = 100
 /** Levels under which a new version always reads what old producers write. */
 const BACKWARD_LEVELS: readonly string[] = ['BACKWARD', 'BACKWARD_TRANSITIVE', 'FULL', 'FULL_TRANSITIVE']
 const BACKWARD = 'BACKWARD'
@@ -52,12 +55,17 @@ export function openConfluentRegistry(url: string): SchemaRegistry {
 
   return {
     async register(subject, schemaText) {
-      const compatibility = (await levelOf(subject)) as COMPATIBILITY
-      try {
-        const { id } = await client.register({ type: SchemaType.AVRO, schema: schemaText }, { subject, compatibility })
-        return id
-      } catch (cause) {
-        throw failureOf(host, `the schema of ${subject}`, cause)
+      for (let attempt = 1; ; attempt++) {
+        const compatibility = (await levelOf(subject)) as COMPATIBILITY
+        try {
+          const schema = { type: SchemaType.AVRO, schema: schemaText } as const
+          return (await client.register(schema, { subject, compatibility })).id
+        } catch (cause) {
+          const failure = failureOf(host, `the schema of ${subject}`, cause)
+          // Processes that start together race for a new subject; who lost finds it there the next time.
+          if (failure.code !== 'CONFLICT' || attempt === REGISTER_ATTEMPTS_MAX) throw failure
+          await pause(REGISTER_PAUSE_MS * attempt)
+        }
       }
     },
     async schema(id) {

@@ -51,6 +51,15 @@ describe('codecs over the schema registry', () => {
     }
   })
 
+  test('processes that start together on new subjects all come up, with the same ids', async () => {
+    const { prefix } = ownRegistry()
+    const text = await interactionSchema((fields) => fields)
+    const ids = await Promise.all(
+      Array.from({ length: 8 }, () => openConfluentRegistry(serviceUrl('registry')).register(`${prefix}race`, text)),
+    )
+    expect(new Set(ids).size).toBe(1)
+  })
+
   test('a compatible new version works beside old producers, in both directions', async () => {
     const registry = ownRegistry()
     const old = await createCodecs(registry)
