@@ -37,7 +37,7 @@ export async function startingOffsets(
   const generation = await userState.generation({ signal })
   const applied = await userState.applied({ signal })
   const recipe = await userState.recipe({ signal })
-  for (const partition of assigned) refuseBeyondEnd(partition, applied)
+  await refuseBeyondEnd(assigned, applied, backends, signal)
   const stored = await eventStore.positions({ signal })
   const reason =
     recipe !== historyRecipe(historyRules(context))
@@ -127,12 +127,12 @@ async function rebuild(
   assigned: readonly AssignedPartition[],
   { reason, generation: emptied }: { reason: string; generation: number },
   context: ServiceContext,
-  { userState, eventStore }: BackendsOf<'updater'>,
+  { log, userState, eventStore }: BackendsOf<'updater'>,
   signal: AbortSignal,
 ): Promise<{ starts: Map<string, number>; generation: number } | null> {
   const rules = historyRules(context)
   const until = await eventStore.positions({ signal })
-  for (const partition of assigned) refuseBeyondEnd(partition, until)
+  await refuseBeyondEnd(assigned, until, { log }, signal)
   const generation = await userState.clear({ signal, generation: emptied })
   if (generation === null) return null
   const giveSignOfLife = () => userState.setRecipe(`${REBUILDING}${context.now()}`, { signal, generation })
@@ -174,14 +174,24 @@ function tellLoss(partition: AssignedPartition, position: number | undefined, { 
   )
 }
 
-function refuseBeyondEnd(partition: AssignedPartition, positions: Positions): void {
-  const position = positions.get(nameOf(partition)) ?? 0
-  if (position <= partition.endOffset) return
-  throw new MillraceError(
-    'LOG_RESET',
-    `${nameOf(partition)} was applied up to ${position} but the log ends at ${partition.endOffset}: the log was replaced; ` +
-      'restore it, or start with an empty DATA_DIR and import again',
-  )
+/** The end of the assignment may be old by now: the log is asked again before it is called another one. */
+async function refuseBeyondEnd(
+  assigned: readonly AssignedPartition[],
+  positions: Positions,
+  { log }: Pick<BackendsOf<'updater'>, 'log'>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const partition of assigned) {
+    const position = positions.get(nameOf(partition)) ?? 0
+    if (position <= partition.endOffset) continue
+    const endOffset = (await log.offsets(partition.topic, { signal }))[partition.partition]?.endOffset ?? 0
+    if (position <= endOffset) continue
+    throw new MillraceError(
+      'LOG_RESET',
+      `${nameOf(partition)} was applied up to ${position} but the log ends at ${endOffset}: the log was replaced; ` +
+        'restore it, or start with an empty DATA_DIR and import again',
+    )
+  }
 }
 
 function nameOf({ topic, partition }: { topic: string; partition: number }): string {

@@ -160,6 +160,7 @@ test('a log that ends before what was applied is LOG_RESET, and the state stays'
   const { userState } = world.backends
   await world.send([{}])
   await world.drain(['updater'])
+  await world.send([{}])
   await userState.setApplied(new Map([['interactions/0', 1_000]]), world)
   await expect(world.drain(['updater'])).rejects.toMatchObject({ code: 'LOG_RESET' })
   expect(await userState.totals(world)).toEqual({ users: 1, events: 1 })

@@ -134,12 +134,17 @@ class Assignment {
       assigned.push({ topic, partition, committedOffset, startOffset, endOffset })
     }
     const chosen = assigned.length === 0 ? undefined : await handler.onAssigned?.(assigned, signal)
-    return assigned.map(({ topic, partition, committedOffset, startOffset, endOffset }) => {
+    const cursors: Cursor[] = []
+    for (const { topic, partition, committedOffset, startOffset, endOffset: endBefore } of assigned) {
       const wanted = chosen?.get(`${topic}/${partition}`) ?? null
+      // The choice may have taken a while, in which the log went on.
+      const isNew = wanted !== null && wanted > endBefore
+      const endOffset = isNew ? ((await offsets(topic, signal))[partition]?.endOffset ?? 0) : endBefore
       refuseBeyondEnd(options.group, { topic, partition, endOffset }, wanted, 'stored')
       const offset = Math.max(wanted ?? committedOffset ?? startOffset, startOffset)
-      return createCursor(topic, partition, offset, endOffset)
-    })
+      cursors.push(createCursor(topic, partition, offset, endOffset))
+    }
+    return cursors
   }
 
   async #workOn(cursor: Cursor, fetcher: Fetcher): Promise<void> {
