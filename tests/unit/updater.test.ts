@@ -3,6 +3,7 @@ import { isMillraceError } from '../../schemas/errors.ts'
 import { EMPTY_USER } from '../../schemas/user-record.ts'
 import { applyEvents } from '../../services/updater/apply-events.ts'
 import { historyRules } from '../../services/updater/rules.ts'
+import { startingOffsets } from '../../services/updater/starting-offsets.ts'
 import { runUpdater } from '../../services/updater/updater.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import { eventually } from '../support/eventually.ts'
@@ -164,6 +165,18 @@ test('a log that ends before what was applied is LOG_RESET, and the state stays'
   await userState.setApplied(new Map([['interactions/0', 1_000]]), world)
   await expect(world.drain(['updater'])).rejects.toMatchObject({ code: 'LOG_RESET' })
   expect(await userState.totals(world)).toEqual({ users: 1, events: 1 })
+})
+
+test('a log that went on while a partition was assigned is not taken for another one', async () => {
+  await using world = await openWorld()
+  await world.send([{}])
+  await world.drain(['updater'])
+  const [[name, applied] = ['', 0]] = await world.backends.userState.applied(world)
+  const [topic = '', partition] = name.split('/')
+  const stale = { topic, partition: Number(partition), committedOffset: null, startOffset: 0, endOffset: 0 }
+  const { starts } = await startingOffsets([stale], world.context(), world.backends, world.signal)
+  expect(applied).toBe(1)
+  expect(starts.get(name)).toBeLessThanOrEqual(1)
 })
 
 test('a state that is ahead of the commit commits as well, although nothing is left to apply', async () => {
