@@ -56,8 +56,8 @@ export function openConfluentRegistry(url: string): SchemaRegistry {
   return {
     async register(subject, schemaText) {
       for (let attempt = 1; ; attempt++) {
-        const compatibility = (await levelOf(subject)) as COMPATIBILITY
         try {
+          const compatibility = (await levelOf(subject)) as COMPATIBILITY
           const schema = { type: SchemaType.AVRO, schema: schemaText } as const
           return (await client.register(schema, { subject, compatibility })).id
         } catch (cause) {
