@@ -65,6 +65,7 @@ test('an event posted to one edge changes the next list of the other: it never c
 
 test('lag of every group appears as kafka_consumergroup_lag: it grows while the sink is stopped, and goes back to 0', async () => {
   const sink = cluster.get('sink-1')
+  await eventually(() => statusOf(edges[0]), ({ log, eventStore }) => eventStore.events === log.interactions) // biome-ignore format: one line
   expect(await sink.stop()).toBe(0)
   const events = Array.from({ length: 200 }, (_, index) => ({
     ...{ userId: `lag-${index}`, itemId: 'item-01', type: 'view' },
