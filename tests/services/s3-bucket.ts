@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import {
+  AbortMultipartUploadCommand,
   CreateBucketCommand,
   DeleteBucketCommand,
   DeleteObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   S3Client,
 } from '@aws-sdk/client-s3'
+
+const REMOVE_ATTEMPTS_MAX = 25
+const REMOVE_PAUSE_MS = 200
 
 export interface S3Bucket extends AsyncDisposable {
   readonly name: string
@@ -25,13 +31,30 @@ export async function makeBucket(endpoint: string): Promise<S3Bucket> {
     ...{ name, client },
     url: (prefix) => `s3://${username}:${password}@${name}/${prefix}?endpoint=${origin}`,
     async [Symbol.asyncDispose]() {
-      for (;;) {
-        const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: name }))
-        if (Contents.length === 0) break
-        for (const { Key } of Contents) await client.send(new DeleteObjectCommand({ Bucket: name, Key }))
+      // A part that was on its way when its upload was aborted may still arrive: emptied until the bucket goes.
+      for (let attempt = 1; ; attempt++) {
+        await empty(client, name)
+        try {
+          await client.send(new DeleteBucketCommand({ Bucket: name }))
+          break
+        } catch (error) {
+          if ((error as Error).name !== 'BucketNotEmpty' || attempt === REMOVE_ATTEMPTS_MAX) throw error
+          await pause(REMOVE_PAUSE_MS)
+        }
       }
-      await client.send(new DeleteBucketCommand({ Bucket: name }))
       client.destroy()
     },
+  }
+}
+
+async function empty(client: S3Client, bucket: string): Promise<void> {
+  for (;;) {
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }))
+    if (Contents.length === 0) break
+    for (const { Key } of Contents) await client.send(new DeleteObjectCommand({ Bucket: bucket, Key }))
+  }
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }))
+  for (const { Key, UploadId } of Uploads) {
+    await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }))
   }
 }
