@@ -106,5 +106,5 @@ export async function fillAndTrain(url: string): Promise<number> {
 /** The longest pause since the last scrape, by Node's own histogram. */
 async function eventLoopLagMs(url: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text()
-  return 1_000 * Number(/nodejs_eventloop_lag_max_seconds (\S+)/.exec(text)?.[1] ?? Number.NaN)
+  return 1_000 * Number(/^nodejs_eventloop_lag_max_seconds (\S+)/m.exec(text)?.[1] ?? Number.NaN)
 }
