@@ -27,9 +27,22 @@ interface Change {
 }
 
 const ALIASES = ['champion', 'challenger'] as const
+const SET_ATTEMPTS_MAX = 5
 
 export function createAliases(client: MlflowClient, ledger: Ledger): Aliases {
+  /** Two processes that set an alias at once collide in MLflow's database (IntegrityError): the later one sets it again. */
   async function setAlias(alias: Alias, version: string | null, signal: AbortSignal): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await trySetAlias(alias, version, signal)
+      } catch (error) {
+        const isCollision = isMillraceError(error) && error.message.includes('IntegrityError')
+        if (!isCollision || attempt === SET_ATTEMPTS_MAX) throw error
+      }
+    }
+  }
+
+  async function trySetAlias(alias: Alias, version: string | null, signal: AbortSignal): Promise<void> {
     const { name } = client.address
     const refusals = ['RESOURCE_DOES_NOT_EXIST']
     const path = 'registered-models/alias'
