@@ -82,7 +82,8 @@ async function* linesOf(path: string): AsyncGenerator<string[]> {
   }
 }
 
-function createIds(): { readonly ids: string[]; place(id: string): number } {
+/** Numbers ids in the order they are first seen. */
+export function createIds(): { readonly ids: string[]; place(id: string): number } {
   const places = new Map<string, number>()
   const ids: string[] = []
   return {

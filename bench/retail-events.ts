@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { MillraceError } from '../schemas/errors.ts'
 import type { EventColumns } from '../schemas/event-columns.ts'
+import { createIds } from './interaction-file.ts'
 
 /** Reads `user,item,quantity,price,timestamp (seconds),...` with a header, gzip or not, as purchases; ascending in time. */
 export function readRetailEvents(path: string): EventColumns {
@@ -31,18 +32,4 @@ export function readRetailEvents(path: string): EventColumns {
     }
   }
   return columns
-}
-
-function createIds(): { readonly ids: string[]; place(id: string): number } {
-  const places = new Map<string, number>()
-  const ids: string[] = []
-  return {
-    ids,
-    place(id) {
-      const known = places.get(id)
-      if (known !== undefined) return known
-      places.set(id, ids.length)
-      return ids.push(id) - 1
-    },
-  }
 }

@@ -1,7 +1,8 @@
 import type { StoredEvent } from '../../../schemas/interaction.ts'
+import { eventOf } from '../event-row.ts'
 import type { PopularItem, PopularityQuery } from '../port.ts'
 import type { ClickHouseConnection } from './connection.ts'
-import { EVENT_COLUMNS, eventOf } from './rows.ts'
+import { EVENT_COLUMNS } from './rows.ts'
 
 /** Rows of one page of a scan. */
 const PAGE_EVENTS = 100_000

@@ -22,7 +22,7 @@ const COLUMNS = `
 /**
  * `identity` stands for (user id, event id): 48 bits of the user's MD5 followed by 80 bits of the pair's, which is
  * unambiguous because ids hold no space. As a primary key it takes a third of the memory and half the time of the two
- * strings (bench/event-store), keeps a user's keys together in the index, and two identities of one user collide with
+ * strings (bench/event-store.ts), keeps a user's keys together in the index, and two identities of one user collide with
  * probability n^2 / 2^81: 4e-13 for a user of a million events. Another user's event cannot be hit on purpose either:
  * that takes a second preimage of 48 bits and of 80 bits at once.
  */
