@@ -1,6 +1,9 @@
+import type { Catalogue } from '../runtime/catalogue-port.ts'
 import type { ServiceContext } from '../runtime/context.ts'
+import type { Popularity } from '../runtime/popularity.ts'
+import type { ServingModels } from '../runtime/serving-model.ts'
 import { composeList, cutList } from './list-body.ts'
-import type { EdgeParts } from './parts.ts'
+import type { LiveSamples } from './live.ts'
 import { createModelPreparation, type PreparedModel } from './prepared-model.ts'
 import { createRanker, type ListRequest } from './ranker.ts'
 import { type ReplyFacts, replyJson } from './reply.ts'
@@ -34,11 +37,14 @@ export interface Recommender {
   forBasket(basket: readonly string[], request: ListRequest, requestId: string): string
 }
 
-export function createRecommender(
-  context: ServiceContext,
-  parts: Pick<EdgeParts, 'models' | 'catalogue' | 'popularity' | 'live'>,
-  users: UserReads,
-): Recommender {
+interface RecommenderParts {
+  readonly models: ServingModels
+  readonly catalogue: Catalogue
+  readonly popularity: Popularity
+  readonly live: LiveSamples
+}
+
+export function createRecommender(context: ServiceContext, parts: RecommenderParts, users: UserReads): Recommender {
   const { catalogue, models } = parts
   const prepare = createModelPreparation(models, catalogue, context.now)
   const ranker = createRanker(parts, context.settings.HALF_LIFE_DAYS * DAY_MS)

@@ -2,10 +2,21 @@ import { invariant, MillraceError } from '../../../schemas/errors.ts'
 import { type BlockEntry, encodeBlock, entryBytes } from './block.ts'
 import type { Environment } from './environment.ts'
 import { encodePartition, newestKey, offsetKey, type PartitionRow, type PartitionState, partitionKey } from './state.ts'
-import type { AppendJob } from './writer.ts'
 
 const BLOCK_RECORDS_MAX = 256
 const BLOCK_BYTES_MAX = 65_536
+
+export interface PlacedEntry {
+  readonly state: PartitionState
+  readonly entry: BlockEntry
+}
+
+export interface AppendJob {
+  readonly entries: readonly PlacedEntry[]
+  readonly bytes: number
+  readonly signal: AbortSignal
+  readonly settle: PromiseWithResolvers<readonly number[]>
+}
 
 /** What one transaction adds to one partition. */
 interface Run {

@@ -2,8 +2,8 @@ import { MillraceError } from '../../../schemas/errors.ts'
 import { partitionOf } from '../partitioner.ts'
 import type { AppendRecord } from '../port.ts'
 import { problemOf } from '../record-limits.ts'
+import type { PlacedEntry } from './append-run.ts'
 import type { PartitionState, TopicState } from './state.ts'
-import type { PlacedEntry } from './writer.ts'
 
 const NO_KEY = Buffer.alloc(0)
 const NO_HEADERS: readonly Uint8Array[] = []

@@ -1,27 +1,15 @@
 import { MillraceError } from '../../../schemas/errors.ts'
-import { placeGroup, stageRun } from './append-run.ts'
-import { type BlockEntry, entryBytes } from './block.ts'
+import { type AppendJob, type PlacedEntry, placeGroup, stageRun } from './append-run.ts'
+import { entryBytes } from './block.ts'
 import type { CommitTable } from './commit-table.ts'
 import type { Environment } from './environment.ts'
-import { loadPartition, type PartitionState } from './state.ts'
+import { loadPartition } from './state.ts'
 
 /** Bytes of appends that may wait or be written at one moment; beyond it appends are refused as OVERLOADED. */
 export const IN_FLIGHT_BYTES_MAX = 64 * 1_048_576
 const GROUP_BYTES_MAX = 8 * 1_048_576
 /** How long a batch's commit may wait for company; a crash within it only repeats the batch. */
 const COMMIT_DELAY_MS = 10
-
-export interface PlacedEntry {
-  readonly state: PartitionState
-  readonly entry: BlockEntry
-}
-
-export interface AppendJob {
-  readonly entries: readonly PlacedEntry[]
-  readonly bytes: number
-  readonly signal: AbortSignal
-  readonly settle: PromiseWithResolvers<readonly number[]>
-}
 
 interface ExclusiveJob {
   readonly stage: () => () => void
