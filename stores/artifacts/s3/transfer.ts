@@ -37,26 +37,21 @@ export async function putObject(
   await client.send(new PutObjectCommand({ ...place, Body: content, Metadata: metadata }), { abortSignal })
 }
 
-/** The first part that fails stops the others, and what was sent is given up. */
 async function putInParts(
   client: S3Client,
   place: ObjectPlace,
   content: Uint8Array,
   metadata: Record<string, string>,
-  signal: AbortSignal,
+  abortSignal: AbortSignal,
 ): Promise<void> {
-  const upload = await client.send(new CreateMultipartUploadCommand({ ...place, Metadata: metadata }), {
-    abortSignal: signal,
-  })
+  const upload = await client.send(new CreateMultipartUploadCommand({ ...place, Metadata: metadata }), { abortSignal })
   const { UploadId } = upload
   invariant(UploadId !== undefined, 'an upload in parts has an id')
-  const failed = new AbortController()
   try {
-    const Parts = await sendParts(client, { ...place, UploadId }, content, AbortSignal.any([signal, failed.signal]))
+    const Parts = await sendParts(client, { ...place, UploadId }, content, abortSignal)
     const complete = new CompleteMultipartUploadCommand({ ...place, UploadId, MultipartUpload: { Parts } })
-    await client.send(complete, { abortSignal: signal })
+    await client.send(complete, { abortSignal })
   } catch (error) {
-    failed.abort()
     // Should this fail too, the parts stay until the bucket's own rule for unfinished uploads removes them.
     await client
       .send(new AbortMultipartUploadCommand({ ...place, UploadId }), { abortSignal: AbortSignal.timeout(CLEAN_UP_MS) })
@@ -65,24 +60,37 @@ async function putInParts(
   }
 }
 
+/**
+ * The first part that fails stops the others. Returns or throws only when none is on its way any more: S3 keeps a part that
+ * arrives while its upload is being given up.
+ */
 async function sendParts(
   client: S3Client,
   upload: ObjectPlace & { readonly UploadId: string },
   content: Uint8Array,
-  abortSignal: AbortSignal,
+  signal: AbortSignal,
 ): Promise<{ PartNumber: number; ETag: string | undefined }[]> {
   const count = Math.ceil(content.byteLength / PART_BYTES)
   const etags = new Array<string | undefined>(count)
+  const failures: unknown[] = []
+  const failed = new AbortController()
+  const abortSignal = AbortSignal.any([signal, failed.signal])
   let next = 0
   const sender = async () => {
-    while (next < count) {
-      const index = next++
-      const Body = content.subarray(index * PART_BYTES, (index + 1) * PART_BYTES)
-      const part = new UploadPartCommand({ ...upload, PartNumber: index + 1, Body })
-      etags[index] = (await client.send(part, { abortSignal })).ETag
+    try {
+      while (next < count) {
+        const index = next++
+        const Body = content.subarray(index * PART_BYTES, (index + 1) * PART_BYTES)
+        const part = new UploadPartCommand({ ...upload, PartNumber: index + 1, Body })
+        etags[index] = (await client.send(part, { abortSignal })).ETag
+      }
+    } catch (error) {
+      failures.push(error)
+      failed.abort()
     }
   }
   await Promise.all(Array.from({ length: PARTS_AT_ONCE }, sender))
+  if (failures.length > 0) throw failures[0]
   return etags.map((ETag, index) => ({ PartNumber: index + 1, ETag }))
 }
 
