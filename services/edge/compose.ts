@@ -6,6 +6,7 @@ import { TOPICS } from '../../streams/topics.ts'
 import { followCatalogue } from '../runtime/catalogue.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { listen } from '../runtime/listen.ts'
+import { createOutages } from '../runtime/outages.ts'
 import { createPopularity } from '../runtime/popularity.ts'
 import type { ServingModels } from '../runtime/serving-model.ts'
 import { repeatedly, type Tasks } from '../runtime/tasks.ts'
@@ -38,17 +39,18 @@ export async function startEdge(
   const { settings, logger, now } = context
   const { log, eventStore } = backends
   const { signal } = tasks
-  const catalogue = followCatalogue({ log, codecs: parts.codecs, logger }, signal)
+  const outages = createOutages(context)
+  const catalogue = followCatalogue({ log, codecs: parts.codecs, logger, outages }, signal)
   tasks.add('catalogue', catalogue.done)
   const lag = createLagMonitor({ log, groups: GROUPS, now })
   const file = join(settings.DATA_DIR, 'popular.json')
-  const popularity = createPopularity(context, { eventStore, catalogue, file })
+  const popularity = createPopularity(context, { eventStore, catalogue, file, outages })
   const live = createLiveSamples(context, { log, lag })
   tasks.add('lag', sampleLag(context, lag, signal))
   tasks.add('popularity', popularity.run(signal))
   tasks.add('live', live.run(signal))
   const edge = await createEdge(context, backends, {
-    ...{ ...parts, catalogue, popularity, lag, live },
+    ...{ ...parts, catalogue, popularity, lag, live, outages },
     consoleFolder: CONSOLE_FOLDER,
   })
   try {

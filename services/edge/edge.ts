@@ -41,7 +41,7 @@ export async function createEdge(
   const closing = new AbortController()
   app.removeContentTypeParser('text/plain')
   app.addHook('onClose', async () => closing.abort())
-  app.setErrorHandler(answerErrors(context.logger))
+  app.setErrorHandler(answerErrors(context.logger, parts.outages))
   app.setNotFoundHandler((request, reply) =>
     sendProblem(request, reply, 'ROUTE_NOT_FOUND', `there is no route ${request.method} ${request.url.slice(0, 200)}`),
   )

@@ -10,6 +10,7 @@ import type { Codecs } from '../../streams/codec/port.ts'
 import type { GroupLag } from '../../streams/lag.ts'
 import type { FollowedCatalogue } from '../runtime/catalogue.ts'
 import type { Backends, ServiceContext } from '../runtime/context.ts'
+import type { Outages } from '../runtime/outages.ts'
 import type { Popularity } from '../runtime/popularity.ts'
 import type { ServingModels } from '../runtime/serving-model.ts'
 import type { LiveSamples } from './live.ts'
@@ -24,6 +25,7 @@ export interface EdgeParts {
   readonly popularity: Popularity
   readonly lag: { current(): readonly GroupLag[] }
   readonly live: LiveSamples
+  readonly outages: Outages
   /** Folder of the built web page, served at `/` when it exists. */
   readonly consoleFolder: string | null
   /** Requests that may be in progress at a time; more are answered 503. Default 1,000. */

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { type ErrorCode, HTTP_STATUS, isMillraceError } from '../../schemas/errors.ts'
+import type { Outages } from '../runtime/outages.ts'
 import { explainViolation, type Violation } from './validation.ts'
 
 /** RFC 9457 problem details; `instance` is the request's id. */
@@ -57,10 +58,10 @@ export function sendProblem(
 }
 
 /** Answers every error of a handler, of validation and of Fastify itself; what nobody foresaw is logged and told as 500. */
-export function answerErrors(logger: Logger) {
+export function answerErrors(logger: Logger, outages: Outages) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     if (isMillraceError(error)) {
-      if (error.httpStatus >= 500) logger.warn({ requestId: request.id, code: error.code }, error.message)
+      if (error.httpStatus >= 500) outages.failed(error, `${request.method} ${request.routeOptions.url} is refused`)
       return sendProblem(request, reply, error.code, error.message, { field: error.field })
     }
     const violation = (error.validation as readonly Violation[] | undefined)?.[0]

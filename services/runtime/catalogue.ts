@@ -6,6 +6,7 @@ import type { EventLog, LogBatch, LogRecord, Position } from '../../streams/even
 import { TOPICS } from '../../streams/topics.ts'
 import { CatalogueIndex } from './catalogue-index.ts'
 import type { Catalogue } from './catalogue-port.ts'
+import type { Outages } from './outages.ts'
 
 const ITEMS_TOPIC = TOPICS.items
 const USERS_TOPIC = TOPICS.users
@@ -38,7 +39,7 @@ interface Waiter {
  * outdated and not compacted yet; a record that cannot be decoded is logged, counted and left out.
  */
 export function followCatalogue(
-  parts: { readonly log: EventLog; readonly codecs: Codecs; readonly logger: Logger },
+  parts: { readonly log: EventLog; readonly codecs: Codecs; readonly logger: Logger; readonly outages: Outages },
   signal: AbortSignal,
 ): FollowedCatalogue {
   const index = new CatalogueIndex()
@@ -70,7 +71,7 @@ export function followCatalogue(
       } catch (error) {
         if (signal.aborted) return
         if (!isMillraceError(error)) throw error
-        parts.logger.warn({ code: error.code, topic }, `catalogue not followed, trying again: ${error.message}`)
+        parts.outages.failed(error, 'the catalogue is not followed until it is back')
         await pause(RETRY_DELAY_MS, undefined, { signal }).catch(() => undefined)
       }
     }

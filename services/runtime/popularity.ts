@@ -7,6 +7,7 @@ import { isMillraceError } from '../../schemas/errors.ts'
 import type { EventStore, PopularItem } from '../../stores/event-store/port.ts'
 import type { Catalogue } from './catalogue-port.ts'
 import type { ServiceContext } from './context.ts'
+import type { Outages } from './outages.ts'
 
 /** How often the event store is asked, and how often at first, while there is nothing yet. */
 const REFRESH_MS = 30_000
@@ -46,9 +47,14 @@ export interface Popularity {
 /** `file` holds the saved answer. */
 export function createPopularity(
   context: ServiceContext,
-  parts: { readonly eventStore: EventStore; readonly catalogue: Catalogue; readonly file: string },
+  parts: {
+    readonly eventStore: EventStore
+    readonly catalogue: Catalogue
+    readonly file: string
+    readonly outages: Outages
+  },
 ): Popularity {
-  const { logger, now } = context
+  const { now } = context
   const weights = Object.fromEntries(Object.entries(context.eventWeights.weights).filter(([, weight]) => weight > 0))
   const halfLifeMs = context.settings.HALF_LIFE_DAYS * DAY_MS
   const windows = new Map<PopularityWindow, { readonly at: number; readonly items: Promise<readonly PopularItem[]> }>()
@@ -73,13 +79,14 @@ export function createPopularity(
     try {
       const items = await ask(null, signal)
       answer = { at: now(), items }
+      parts.outages.passed('STORE_UNAVAILABLE')
       if (items.length === 0) return
       saved = items
       await save(parts.file, items)
     } catch (error) {
       if (signal.aborted) return
       if (!isMillraceError(error) && (error as NodeJS.ErrnoException).code === undefined) throw error
-      logger.warn({ reason: (error as Error).message }, 'popular items not refreshed or not saved; the last ones stay')
+      parts.outages.failed(error, 'popular items are not refreshed or not saved; the last ones stay')
     }
   }
 

@@ -7,6 +7,7 @@ import { type Rejection, readInteraction } from '../../streams/interactions.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { withGrace } from '../runtime/grace.ts'
+import { createOutages } from '../runtime/outages.ts'
 import { recordsLostBefore } from '../runtime/retention-loss.ts'
 import { Inserter } from './inserter.ts'
 import { type SinkMetrics, sinkMetrics } from './metrics.ts'
@@ -43,14 +44,15 @@ export async function runSink(
     deadLetters: createDeadLetters(backends.log),
     metrics,
   }
+  const outages = createOutages(context)
   const options = {
     group: SINK_GROUP,
     topics: [TOPICS.interactions],
     batchRecordsMax: BATCH_RECORDS_MAX,
     retry: RETRY,
     signal,
-    onFailure(error: unknown, attempt: number) {
-      context.logger.warn({ err: error, attempt }, 'the sink failed and tries again')
+    onFailure(error: unknown) {
+      outages.failed(error, 'the sink commits nothing and tries again')
     },
   }
   /** Next offset by partition, as committed. */
@@ -68,6 +70,7 @@ export async function runSink(
       const place = `${batch.topic}/${batch.partition}`
       const lost = await recordsLostBefore(batch, next.get(place), backends.log, grace.signal)
       await storeBatch(batch, work, { heartbeat: () => control.heartbeat(), signal: grace.signal })
+      outages.passed()
       if (lost > 0) tellLoss(batch, lost, work)
       next.set(place, (batch.records.at(-1)?.offset ?? 0) + 1)
     },

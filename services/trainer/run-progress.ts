@@ -10,7 +10,10 @@ export interface RunProgress {
   stop(): Promise<void>
 }
 
-/** A patch that fails is reported to `onFailure` and otherwise left: progress is no reason to fail a run. */
+/**
+ * A patch that fails is otherwise left: progress is no reason to fail a run. `onFailure` is told of the first one, and
+ * of the next after one that succeeded.
+ */
 export function createRunProgress(
   registry: ModelRegistry,
   runId: string,
@@ -19,13 +22,22 @@ export function createRunProgress(
   let patching: Promise<void> | null = null
   let patchedAt = -Infinity
   let stopped = false
+  let failing = false
   return {
     report({ progress, message }) {
       if (stopped || patching !== null || options.now() - patchedAt < PATCH_INTERVAL_MS) return
       patchedAt = options.now()
       patching = registry
         .updateRun(runId, { progress, message }, { signal: options.signal })
-        .then(() => {}, options.onFailure)
+        .then(
+          () => {
+            failing = false
+          },
+          (error) => {
+            if (!failing) options.onFailure(error)
+            failing = true
+          },
+        )
         .finally(() => {
           patching = null
         })

@@ -5,6 +5,7 @@ import { consumeReliably } from '../../streams/consume.ts'
 import type { LogRecord } from '../../streams/event-log/port.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
+import { createOutages } from '../runtime/outages.ts'
 import { scheduleTraining } from './schedule.ts'
 import { createTrainerMetrics } from './trainer-metrics.ts'
 import { type TrainerParts, workOnRun } from './training-run.ts'
@@ -25,8 +26,9 @@ export async function runTrainer(
   signal: AbortSignal,
 ): Promise<void> {
   const { logger } = context
+  const outages = createOutages(context)
   const metrics = createTrainerMetrics(context.metrics, backends.modelRegistry, signal, (error) =>
-    logger.warn({ err: error }, 'the champion could not be read for the metrics'),
+    outages.failed(error, 'the champion could not be read for the metrics'),
   )
   const retryDelayMs = parts.retryDelayMs ?? RETRY_DELAY_MS
   const runParts: TrainerParts = {
@@ -43,9 +45,8 @@ export async function runTrainer(
       batchRecordsMax: 1,
       signal,
       retry: REJOIN,
-      onFailure: (error, attempt) => {
-        if (!signal.aborted)
-          logger.error({ err: error, attempt }, 'the trainer could not work on a request; trying again')
+      onFailure: (error) => {
+        if (!signal.aborted) outages.failed(error, 'the trainer cannot work on a request and tries again')
       },
     },
     {
@@ -60,6 +61,7 @@ export async function runTrainer(
           const stop = AbortSignal.any([signal, control.signal])
           await withHeartbeats(control.heartbeat, () => workOnRun(runId, runParts, stop))
         }
+        outages.passed()
       },
     },
   )

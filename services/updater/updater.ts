@@ -7,6 +7,7 @@ import { readInteraction } from '../../streams/interactions.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { withGrace } from '../runtime/grace.ts'
+import { createOutages } from '../runtime/outages.ts'
 import { recordsLostBefore } from '../runtime/retention-loss.ts'
 import type { ServingModels } from '../runtime/serving-model.ts'
 import { applyEvents } from './apply-events.ts'
@@ -40,14 +41,15 @@ export async function runUpdater(
   signal: AbortSignal,
 ): Promise<void> {
   const metrics = updaterMetrics(context.metrics)
+  const outages = createOutages(context)
   const options = {
     group: UPDATER_GROUP,
     topics: [TOPICS.interactions],
     batchRecordsMax: BATCH_RECORDS_MAX,
     retry: parts.retry ?? RETRY,
     signal,
-    onFailure(error: unknown, attempt: number) {
-      context.logger.warn({ err: error, attempt }, 'the updater failed and tries again')
+    onFailure(error: unknown) {
+      outages.failed(error, 'the updater commits nothing and tries again')
     },
   }
   /** `applied` as this updater left it: anything lower is a state that was emptied behind its back. */
@@ -79,6 +81,7 @@ export async function runUpdater(
         parts,
         metrics,
       )
+      outages.passed()
       next.set(place, (batch.records.at(-1)?.offset ?? 0) + 1)
     },
   })

@@ -14,6 +14,7 @@ import { createLiveSamples, type LiveSamples } from '../../services/edge/live.ts
 import { openBackends } from '../../services/runtime/backends.ts'
 import { type FollowedCatalogue, followCatalogue } from '../../services/runtime/catalogue.ts'
 import { BACKENDS_OF, type Backends, type ServiceContext } from '../../services/runtime/context.ts'
+import { createOutages } from '../../services/runtime/outages.ts'
 import { createPopularity, type Popularity } from '../../services/runtime/popularity.ts'
 import type { ServingModel } from '../../services/runtime/serving-model.ts'
 import { runSink } from '../../services/sink/sink.ts'
@@ -82,14 +83,15 @@ export async function openEdge(
     running.push(runUpdater(context, opened, { codecs, models }, signal), runSink(context, opened, { codecs }, signal))
   }
   const backends = options.wrap?.(opened) ?? opened
-  const catalogue = followCatalogue({ log: opened.log, codecs, logger: context.logger }, signal)
+  const outages = createOutages(context)
+  const catalogue = followCatalogue({ log: opened.log, codecs, logger: context.logger, outages }, signal)
   running.push(catalogue.done)
   await catalogue.whenReady
   const file = join(folder, 'popular.json')
-  const popularity = createPopularity(context, { eventStore: backends.eventStore, catalogue, file })
+  const popularity = createPopularity(context, { eventStore: backends.eventStore, catalogue, file, outages })
   const lag = { current: () => [] }
   const live = createLiveSamples(context, { log: backends.log, lag })
-  const parts = { codecs, models, catalogue, popularity, lag, live, consoleFolder: null }
+  const parts = { codecs, models, catalogue, popularity, lag, live, outages, consoleFolder: null }
   const limit = options.requestsInFlightMax === undefined ? {} : { requestsInFlightMax: options.requestsInFlightMax }
   const app = await createEdge(context, backends, { ...parts, ...limit })
   opening.defer(() => app.close())

@@ -4,6 +4,7 @@ import type { Item } from '../../schemas/catalogue.ts'
 import { MillraceError } from '../../schemas/errors.ts'
 import { followCatalogue } from '../../services/runtime/catalogue.ts'
 import { CatalogueIndex } from '../../services/runtime/catalogue-index.ts'
+import { createOutages } from '../../services/runtime/outages.ts'
 import { openCodecs } from '../../streams/codec/open.ts'
 import type { Codecs } from '../../streams/codec/port.ts'
 import { openEventLog } from '../../streams/event-log/open.ts'
@@ -59,7 +60,9 @@ afterEach(async () => {
   await closing.disposeAsync()
 })
 
-const follow = () => followCatalogue({ log, codecs, logger: pino({ level: 'silent' }) }, stop.signal)
+const logger = pino({ level: 'silent' })
+const outages = createOutages({ logger, now: Date.now })
+const follow = () => followCatalogue({ log, codecs, logger, outages }, stop.signal)
 const put = (...items: Item[]) =>
   log.append(
     'items',
@@ -145,8 +148,7 @@ test('a topic that is read again from its start, uncompacted, brings nothing bac
       if (topic === 'items') seen.push([catalogue.isWithdrawn('a'), catalogue.revision])
     },
   })
-  const logger = pino({ level: 'silent' })
-  const catalogue = followCatalogue({ log: failing as EventLog, codecs, logger }, stop.signal)
+  const catalogue = followCatalogue({ log: failing as EventLog, codecs, logger, outages }, stop.signal)
   await catalogue.whenReady
   const { revision } = catalogue
   failed.reject(new MillraceError('LOG_UNAVAILABLE', 'the broker went away'))

@@ -11,7 +11,7 @@ import { encodeToken } from '../token.ts'
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
 
 export function eventRoutes(app: EdgeApp, services: EdgeServices, signal: AbortSignal): void {
-  const { context, backends, codecs, metrics } = services
+  const { context, backends, codecs, metrics, outages } = services
   const sortEvents = createEventIntake(context.eventWeights, codecs)
 
   app.post(
@@ -44,6 +44,7 @@ export function eventRoutes(app: EdgeApp, services: EdgeServices, signal: AbortS
         return sendProblem(request, reply, first.code, detail, { field: first.field, rejected: intake.rejected })
       }
       const positions = await backends.log.append(TOPICS.interactions, intake.records, { signal })
+      outages.passed('LOG_UNAVAILABLE')
       metrics.eventsAccepted.inc(intake.records.length)
       return reply.code(202).send({
         accepted: intake.records.length,
