@@ -41,10 +41,29 @@ export function watchChampion(
 ): ChampionWatch {
   let serving: ServingModel | null = null
   let reported = ''
+  /** What the local cache has not taken yet. */
+  let unkept: { readonly version: ModelVersion; readonly content: Uint8Array } | null = null
+
+  /** A disk that is full costs a later restart without registry its model, and not this one its service. */
+  async function keepForRestart(): Promise<void> {
+    if (unkept === null) return
+    const { version, content } = unkept
+    try {
+      await parts.cache.write(version, content)
+      unkept = null
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error
+      throw new MillraceError(
+        'DISK_FULL',
+        `model ${version.version} serves but cannot be kept in the local cache, which is tried again: ${(error as Error).message}`,
+        { cause: error },
+      )
+    }
+  }
 
   async function load(signal: AbortSignal): Promise<void> {
     const version = await backends.modelRegistry.alias('champion', { signal })
-    if (version === null || version === serving?.version) return
+    if (version === null || version === serving?.version) return await keepForRestart()
     const described = await backends.modelRegistry.getVersion(version, { signal })
     if (!described) throw new MillraceError('MODEL_NOT_FOUND', `champion ${version} is not in the model registry`)
     const content = await backends.artifacts.get(described.artifactKey, { signal })
@@ -54,8 +73,9 @@ export function watchChampion(
       })
     }
     serving = makeReady(described, content)
-    await parts.cache.write(described, content)
+    unkept = { version: described, content }
     parts.logger.info({ version, items: serving.scorer.model.itemIds.length }, 'model is serving')
+    await keepForRestart()
   }
 
   return {
@@ -67,7 +87,8 @@ export function watchChampion(
       } catch (error) {
         if (signal.aborted) return
         if (!isMillraceError(error)) throw error
-        if (error.message !== reported) parts.logger.warn({ code: error.code }, `model not refreshed: ${error.message}`)
+        if (error.message !== reported)
+          parts.logger.warn({ code: error.code }, `model not refreshed or not kept: ${error.message}`)
         reported = error.message
         const cached = serving === null ? await parts.cache.read() : null
         if (cached) {

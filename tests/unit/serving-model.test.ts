@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
@@ -63,6 +63,18 @@ test('the champion is loaded once, replaced when another is promoted, and kept w
   await world.artifacts.remove('models/a-b-c/model.bin', { signal })
   await watch.refresh(signal)
   expect(watch.current()).toBe(serving)
+})
+
+test('a local cache that cannot be written costs the new model nothing, and is tried again', async () => {
+  await using world = await open()
+  await writeFile(world.cacheFolder, 'a file where the folder belongs')
+  const watch = world.watch()
+  const version = await world.promote(['a', 'b'])
+  await watch.refresh(signal)
+  expect(watch.current()?.version).toBe(version)
+  await rm(world.cacheFolder)
+  await watch.refresh(signal)
+  expect((await createModelCache(world.cacheFolder).read())?.version.version).toBe(version)
 })
 
 test.each(['null', '{}', '[]', '{"version":{"version":"1"},"file":7,"checksum":"0"}', 'not JSON'])(
