@@ -1,4 +1,5 @@
-import type { AppendRecord, EventLog, LogRecord } from './event-log/port.ts'
+import { isMillraceError } from '../schemas/errors.ts'
+import type { AppendRecord, EventLog, LogRecord, Position } from './event-log/port.ts'
 import type { Rejection } from './interactions.ts'
 import { ORIGIN_HEADERS, originHeaders, originOf, REPLAYS_HEADER, statedOrigin } from './origin.ts'
 import { TOPICS } from './topics.ts'
@@ -7,25 +8,31 @@ export const REASON_HEADERS = {
   code: 'kafka_dlt-exception-fqcn',
   detail: 'kafka_dlt-exception-message',
 } as const
+/** Length of the whole value, on a letter that holds only its beginning. */
+export const VALUE_BYTES_HEADER = 'millrace-value-bytes'
 /** The group whose committed offsets say how far dead letters were replayed. */
 export const REPLAY_GROUP = 'dead-letter-replay'
 /** A record that failed after this many replays stays in the dead letters. */
 export const REPLAYS_MAX = 5
 
 const DETAIL_LENGTH_MAX = 1_000
+/** Bytes of a value that are kept where the whole is too large for the dead letters. */
+const BEGINNING_BYTES = 65_536
 const KEPT_HEADERS_LENGTH_MAX = 8_192
 const REPLAY_BATCH_RECORDS_MAX = 500
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   ...Object.values(ORIGIN_HEADERS),
   ...Object.values(REASON_HEADERS),
   REPLAYS_HEADER,
+  VALUE_BYTES_HEADER,
 ])
 
 /** Where records go that no consumer can use. */
 export interface DeadLetters {
   /**
    * Resolves when the record rests durably in the dead letters: key and value untouched, its own headers kept up to
-   * 8 kB, and the reason and first position in `kafka_dlt-*` headers. To be called before the offset is committed; a crash
+   * 8 kB, and the reason and first position in `kafka_dlt-*` headers. Of a value that the topic refuses as too large the
+   * beginning is kept, with the length of the whole, which a replay reads where it was first. To be called before the offset is committed; a crash
    * between the two sends it again.
    */
   send(record: LogRecord, reason: Rejection, signal: AbortSignal): Promise<void>
@@ -40,10 +47,15 @@ export function createDeadLetters(log: EventLog, topic: string = TOPICS.deadLett
         [REASON_HEADERS.code]: code,
         [REASON_HEADERS.detail]: detail.slice(0, DETAIL_LENGTH_MAX),
       }
-      await log.append(topic, [{ key: record.key, value: record.value ?? NO_VALUE, headers }], {
-        signal,
-        copies: true,
-      })
+      const value = record.value ?? NO_VALUE
+      const append = (letter: AppendRecord) => log.append(topic, [letter], { signal, copies: true })
+      try {
+        await append({ key: record.key, value, headers })
+      } catch (error) {
+        if (!isMillraceError(error, 'INVALID_REQUEST') || value.length <= BEGINNING_BYTES) throw error
+        const whole = { [VALUE_BYTES_HEADER]: String(value.length) }
+        await append({ key: record.key, value: value.subarray(0, BEGINNING_BYTES), headers: { ...headers, ...whole } })
+      }
     },
   }
 }
@@ -69,7 +81,7 @@ export interface ReplayResult {
   readonly replayed: number
   /** Left where they are: replayed too often already. */
   readonly exhausted: number
-  /** Left where they are: no usable original position in their headers. */
+  /** Left where they are: no usable original position in their headers, or too large to be appended again. */
   readonly unusable: number
   /** Dead letters of before this call that it did not look at. */
   readonly remaining: number
@@ -108,7 +120,7 @@ export async function replayDeadLetters(log: EventLog, options: ReplayOptions): 
 }
 
 async function replayStep(log: EventLog, letters: readonly LogRecord[], options: ReplayOptions) {
-  const { targets = [TOPICS.interactions], replaysMax = REPLAYS_MAX } = options
+  const { targets = [TOPICS.interactions], replaysMax = REPLAYS_MAX, signal } = options
   const byTopic = new Map<string, AppendRecord[]>()
   const counts = { replayed: 0, exhausted: 0, unusable: 0 }
   for (const letter of letters) {
@@ -116,15 +128,45 @@ async function replayStep(log: EventLog, letters: readonly LogRecord[], options:
     if (origin === null || !targets.includes(origin.topic)) counts.unusable++
     else if (origin.replays >= replaysMax) counts.exhausted++
     else {
-      counts.replayed++
+      const value = await wholeValue(log, letter, origin, signal)
       const headers = { ...foreignHeaders(letter), ...originHeaders({ ...origin, replays: origin.replays + 1 }) }
       const again = byTopic.get(origin.topic) ?? []
-      again.push({ key: letter.key, value: letter.value, headers })
-      byTopic.set(origin.topic, again)
+      if (value === null) counts.unusable++
+      else byTopic.set(origin.topic, again.concat({ key: letter.key, value, headers }))
     }
   }
-  for (const [target, records] of byTopic) await log.append(target, records, { signal: options.signal, copies: true })
+  for (const [target, records] of byTopic) {
+    const appended = await appendFitting(log, target, records, signal)
+    counts.replayed += appended
+    counts.unusable += records.length - appended
+  }
   return counts
+}
+
+/** null when the letter has only its beginning and retention has removed the record itself. */
+async function wholeValue(log: EventLog, letter: LogRecord, origin: Position, signal: AbortSignal) {
+  if (letter.headers[VALUE_BYTES_HEADER] === undefined) return letter.value
+  const [record] = await log.read(origin, 1, { signal })
+  return record?.offset === origin.offset ? record.value : null
+}
+
+/** All at once, or one by one where one of them is refused; returns how many were appended. */
+async function appendFitting(
+  log: EventLog,
+  topic: string,
+  records: readonly AppendRecord[],
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    await log.append(topic, records, { signal, copies: true })
+    return records.length
+  } catch (error) {
+    if (!isMillraceError(error, 'INVALID_REQUEST')) throw error
+    if (records.length === 1) return 0
+    let appended = 0
+    for (const record of records) appended += await appendFitting(log, topic, [record], signal)
+    return appended
+  }
 }
 
 /** The producer's own headers, as many as fit beside ours. */

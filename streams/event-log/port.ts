@@ -30,6 +30,8 @@ export interface TopicSpec {
   readonly retentionMs?: number
   /** Per partition. */
   readonly retentionBytes?: number
+  /** Largest record in bytes, where the log has such a limit; by default the log's own. */
+  readonly recordBytesMax?: number
 }
 
 export interface PartitionOffsets {

@@ -8,6 +8,7 @@ const AUTHENTICATION = /^KafkaJSSASLAuthenticationError$/
 const LEFT_ALONE =
   /^KafkaJS(NotImplemented|ServerDoesNotSupportApiKey|UnsupportedMagicByteInMessageSet|InvariantViolation)$/
 const AUTHORISATION = /_AUTHORIZATION_FAILED$/
+const TOO_LARGE = /^(MESSAGE|RECORD_LIST)_TOO_LARGE$/
 
 /** The broker's word for what is wrong, such as UNKNOWN_MEMBER_ID; null for anything that is no protocol error. */
 export function protocolType(error: unknown): string | null {
@@ -40,6 +41,9 @@ export function logFailure(what: string, cause: unknown): MillraceError {
   if (AUTHORISATION.test(protocolType(cause) ?? '')) {
     const message = `${what}: the Kafka brokers do not permit it (${reason}); grant the user of LOG_URL the right`
     return new MillraceError('CONFIG_INVALID', message, { cause, field: 'LOG_URL' })
+  }
+  if (TOO_LARGE.test(protocolType(cause) ?? '')) {
+    return new MillraceError('INVALID_REQUEST', `${what}: too large for max.message.bytes of the topic`, { cause })
   }
   return new MillraceError('LOG_UNAVAILABLE', `${what}: ${reason}`, { cause })
 }

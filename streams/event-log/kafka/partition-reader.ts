@@ -7,6 +7,8 @@ import type { Topic } from './topic-table.ts'
 
 const PATIENCE_MS = 10_000
 const READ_BYTES_MAX = 1_048_576
+/** One answer of `read` has no more values than this and one fetch: records may be a megabyte each. */
+const ANSWER_BYTES_MAX = 16 * 1_048_576
 const READ_COMMITTED = 1
 const PROMPT_WAIT_MS = 1
 
@@ -70,7 +72,8 @@ export function createPartitionReader(cluster: Cluster): PartitionReader {
         await cluster.addTargetTopic(from.topic)
         const records: LogRecord[] = []
         let { offset } = from
-        while (records.length < recordsMax) {
+        let bytes = 0
+        while (records.length < recordsMax && bytes < ANSWER_BYTES_MAX) {
           let more = await fetchFrom({ ...from, offset })
           if (more === null) {
             const partitions = cluster.findTopicPartitionMetadata(from.topic).length
@@ -79,7 +82,11 @@ export function createPartitionReader(cluster: Cluster): PartitionReader {
             more = offset < startOffset ? await fetchFrom({ ...from, offset: startOffset }) : []
           }
           if (more === null || more.length === 0) break
-          for (const record of more) if (records.length < recordsMax) records.push(record)
+          for (const record of more) {
+            if (records.length === recordsMax) break
+            records.push(record)
+            bytes += record.value?.length ?? 0
+          }
           offset = (records.at(-1)?.offset ?? offset) + 1
         }
         return records

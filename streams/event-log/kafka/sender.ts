@@ -9,6 +9,8 @@ export const IN_FLIGHT_BYTES_MAX = 64 * 1_048_576
 /** Below the broker's default limit of 1 MiB for a batch of one partition, were nothing compressed. */
 const BATCH_BYTES_MAX = 900_000
 const REQUEST_BYTES_MAX = 8 * 1_048_576
+/** Only copies are so large, and the topic may refuse them: they go alone, so that nobody else is refused with them. */
+const ALONE_BYTES_MIN = 131_072
 /** What a record takes beside its key, value and headers, at most. */
 const RECORD_OVERHEAD_BYTES = 64
 const REQUEST_DEADLINE_MS = 12_000
@@ -118,11 +120,17 @@ export class Sender {
         }
         const size = bytes + RECORD_OVERHEAD_BYTES
         const fits = bucket.bytes + size <= BATCH_BYTES_MAX && requestBytes + size <= REQUEST_BYTES_MAX
-        if (!fits && requestBytes > 0) return [...buckets.values()].filter(({ messages }) => messages.length > 0)
+        const isAlone = size >= ALONE_BYTES_MIN
+        if ((!fits || isAlone) && requestBytes > 0)
+          return [...buckets.values()].filter(({ messages }) => messages.length > 0)
         bucket.bytes += size
         requestBytes += size
         bucket.owners.push({ pending, index: pending.sent })
         bucket.messages.push(message)
+        if (isAlone) {
+          pending.sent++
+          return [bucket]
+        }
       }
     }
     return [...buckets.values()]

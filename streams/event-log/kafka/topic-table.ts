@@ -18,7 +18,7 @@ export interface Topic {
 
 /** The cluster's topics. */
 export interface TopicTable {
-  /** Creates missing topics; existing ones take over the retention, partitions and clean-up stay as created. */
+  /** Creates missing topics; existing ones stay as they are, for whoever runs the cluster may have changed them. */
   ensure(specs: readonly TopicSpec[], signal: AbortSignal): Promise<void>
   /** The number of partitions may be some seconds old. @throws MillraceError INVALID_REQUEST for an unknown topic. */
   get(name: string, signal: AbortSignal): Promise<Topic>
@@ -108,12 +108,18 @@ const NEVER = new AbortController().signal
 const UNKNOWN: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_TOPIC_EXCEPTION'])
 
 /** Append times are the broker's: retention, lag and freshness must not depend on producers' clocks. */
-function configOf({ cleanup, retentionMs, retentionBytes }: TopicSpec): { name: string; value: string }[] {
+function configOf({
+  cleanup,
+  retentionMs,
+  retentionBytes,
+  recordBytesMax,
+}: TopicSpec): { name: string; value: string }[] {
   return [
     { name: 'cleanup.policy', value: cleanup },
     { name: 'message.timestamp.type', value: 'LogAppendTime' },
     { name: 'retention.ms', value: String(Math.round(retentionMs ?? -1)) },
     { name: 'retention.bytes', value: String(retentionBytes ?? -1) },
+    ...(recordBytesMax === undefined ? [] : [{ name: 'max.message.bytes', value: String(recordBytesMax) }]),
   ]
 }
 
