@@ -1,5 +1,4 @@
 import { access, mkdir, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { MillraceError } from '../../schemas/errors.ts'
 import { SERVICE_NAMES, type ServiceDefinition, type ServiceName } from './definition.ts'
@@ -10,6 +9,7 @@ import { redis } from './definitions/redis.ts'
 import { registry } from './definitions/registry.ts'
 import { s3 } from './definitions/s3.ts'
 import { withFolderLock } from './folder-lock.ts'
+import { freePort, isFree } from './free-port.ts'
 import { runningServer, startServer, stopServer, untilHealthy } from './server-process.ts'
 
 export const DEFINITIONS: Readonly<Record<ServiceName, ServiceDefinition>> = {
@@ -133,25 +133,6 @@ function dataFolderOf(place: ServicesPlace, name: ServiceName): string {
 
 function inOrder(names: readonly ServiceName[]): readonly ServiceName[] {
   return SERVICE_NAMES.filter((name) => names.includes(name))
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
 
 function isThere(file: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../../services/provision/free-port.ts'
 import { eventually } from '../support/eventually.ts'
 
 /** A redis-server with options that the shared one does not have, on a free port. */
@@ -45,13 +45,4 @@ function answer(ask: () => string): string {
   } catch (error) {
     return String((error as { stdout?: string }).stdout)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  // A server in cluster mode also takes the port 10,000 above.
-  return port < 50_000 ? port : freePort()
 }

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../../services/provision/free-port.ts'
 import type { ServiceName } from '../../services/runtime/context.ts'
 import { type MillraceProcess, startProcess, temporaryFolder } from './process.ts'
 
@@ -97,14 +97,4 @@ function createInstance(
     stall: () => void running?.child.kill('SIGSTOP'),
     goOn: () => void running?.child.kill('SIGCONT'),
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
