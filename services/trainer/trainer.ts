@@ -6,6 +6,7 @@ import type { LogRecord } from '../../streams/event-log/port.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { createOutages } from '../runtime/outages.ts'
+import { TRAINER_GROUP, watchLostRuns } from './lost-runs.ts'
 import { scheduleTraining } from './schedule.ts'
 import { createTrainerMetrics } from './trainer-metrics.ts'
 import { type TrainerParts, workOnRun } from './training-run.ts'
@@ -37,10 +38,11 @@ export async function runTrainer(
     wait: (attempt, stop) => delay(retryDelayMs * 2 ** (attempt - 1), stop),
   }
   using _schedule = scheduleTraining(context, backends, parts.codecs, signal)
+  const watching = watchLostRuns(context, backends, outages, signal)
   await consumeReliably(
     backends.log,
     {
-      group: 'trainer',
+      group: TRAINER_GROUP,
       topics: [TOPICS.training],
       batchRecordsMax: 1,
       signal,
@@ -65,6 +67,7 @@ export async function runTrainer(
       },
     },
   )
+  await watching
 }
 
 async function readRequest({ value }: LogRecord, codecs: Codecs): Promise<string | null> {

@@ -4,6 +4,7 @@ import type { StoredEvent } from '../../schemas/interaction.ts'
 import type { Settings } from '../../schemas/settings.ts'
 import type { TrainingParameters } from '../../schemas/training.ts'
 import { requestTraining } from '../../services/runtime/training-request.ts'
+import { failLostRuns } from '../../services/trainer/lost-runs.ts'
 import { evaluationKey, modelKey, promoteIfAccepted } from '../../services/trainer/outcome.ts'
 import { packIds, unpackIds } from '../../services/trainer/packed-ids.ts'
 import { runTrainer } from '../../services/trainer/trainer.ts'
@@ -188,6 +189,23 @@ describe('after an interruption', () => {
     expect(verdict.reasons[0]).toMatch(/champion changed from none to 1/)
     expect(await champion()).toBe('1')
   })
+})
+
+test('a run whose request retention removed is failed in words once no request is left; one that is waited for is not', async () => {
+  const { backends, signal } = world
+  const later = { ...world.context(SETTINGS), now: () => Date.now() + 61_000 }
+  const { runId: lost } = await backends.modelRegistry.createRun(
+    { runId: 'lost', modelType: 'als', parameters: {} },
+    { now: Date.now(), signal },
+  )
+  await failLostRuns(world.context(SETTINGS), backends, signal)
+  const { runId: waiting } = await request()
+  await failLostRuns(later, backends, signal)
+  expect([(await runNow(lost)).state, (await runNow(waiting)).state]).toEqual(['queued', 'queued'])
+  await withTrainer(() => ended(waiting))
+  await failLostRuns(later, backends, signal)
+  expect(await runNow(lost)).toMatchObject({ state: 'failed', message: expect.stringMatching(/no longer in the log/) })
+  expect((await runNow(waiting)).message).not.toMatch(/no longer in the log/)
 })
 
 describe('the schedule', () => {
