@@ -12,6 +12,8 @@ import { type PrivateServices, startPrivateServices } from './private-services.t
 import { serviceUrl } from './service-url.ts'
 
 const SWAP_DEADLINE_MS = 10_000
+const GOOD = 49_000
+const POISON = 1_000
 const READERS = ['trainer-0', 'trainer-1', 'trainer-2']
 /** No reader is among them: readers' lists must not change but with the model. */
 const WRITERS = Array.from({ length: 30 }, (_, index) => `trainer-${index + 20}`)
@@ -99,11 +101,11 @@ test('a retrained model is served by every process within 10 s, with no failed r
   expect(readers.listsByVersion().map(({ lists }) => lists)).toEqual(READERS.flatMap(() => [1, 1]))
 })
 
-test('50 poison records among 2,000 become dead letters with their reasons, the rest is processed, and replay works after a fix', async () => {
+test('1,000 poison records among 50,000 become dead letters with their reasons, the rest is processed, and replay works after a fix', async () => {
   const before = (await statusOf(edges[0])).eventStore.events
-  const produced = await poisonAmong({ good: 1_950, poison: 50, settings: servers.settings })
-  await eventually(() => statusOf(edges[0]), counted(before + 1_950, 50), 30_000) // biome-ignore format: one line
-  const perKind = 50 / POISON_KINDS.length
+  const produced = await poisonAmong({ good: GOOD, poison: POISON, settings: servers.settings })
+  await eventually(() => statusOf(edges[0]), counted(before + GOOD, POISON), 60_000) // biome-ignore format: one line
+  const perKind = POISON / POISON_KINDS.length
   expect(await deadLetterReasons()).toEqual(new Map(POISON_KINDS.map(({ kind, code }) => [`${kind} ${code}`, perKind])))
 
   for (const instance of [...cluster.named('sink'), ...cluster.named('updater')]) {
@@ -111,28 +113,35 @@ test('50 poison records among 2,000 become dead letters with their reasons, the 
     await instance.start({ EVENT_WEIGHTS: `view:1,${produced.fixedType}:3` })
   }
   const { status, body } = await call(edges[0], 'POST', '/api/v1/monitoring/dead-letters/replay', {})
-  expect({ status, body }).toMatchObject({ status: 200, body: { replayed: 50, skipped: 0 } })
-  await eventually(() => statusOf(edges[0]), counted(before + 1_950 + perKind, 100 - perKind), 30_000) // biome-ignore format: one line
+  expect({ status, body }).toMatchObject({ status: 200, body: { replayed: POISON, skipped: 0 } })
+  await eventually(() => statusOf(edges[0]), counted(before + GOOD + perKind, 2 * POISON - perKind), 60_000) // biome-ignore format: one line
   expect(cluster.deaths()).toEqual([])
-}, 120_000)
+}, 180_000)
 
 function counted(events: number, deadLetters: number) {
   return (status: Status) =>
     status.eventStore.events === events && status.userState.events === events && status.deadLetters === deadLetters
 }
 
-/** `kind code` of every dead letter -> how many. Each carries its first position. */
+/** `kind code` of every dead letter -> how many. Each carries a first position of its own. */
 async function deadLetterReasons(): Promise<Map<string, number>> {
   const { signal } = new AbortController()
   await using log = await openEventLog(servers.settings.LOG_URL ?? '', { now: Date.now })
-  const letters = await log.read({ topic: TOPICS.deadLetters, partition: 0, offset: 0 }, 1_000, { signal })
   const counts = new Map<string, number>()
-  for (const { headers } of letters) {
-    expect(headers['kafka_dlt-original-topic']).toBe(TOPICS.interactions)
-    expect(headers['kafka_dlt-exception-message']).toBeTruthy()
-    const reason = `${headers.kind} ${headers['kafka_dlt-exception-fqcn']}`
-    counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  const positions = new Set<string>()
+  for (let offset = 0; ; ) {
+    const letters = await log.read({ topic: TOPICS.deadLetters, partition: 0, offset }, 1_000, { signal })
+    for (const { headers } of letters) {
+      expect(headers['kafka_dlt-original-topic']).toBe(TOPICS.interactions)
+      expect(headers['kafka_dlt-exception-message']).toBeTruthy()
+      positions.add(`${headers['kafka_dlt-original-partition']}/${headers['kafka_dlt-original-offset']}`)
+      const reason = `${headers.kind} ${headers['kafka_dlt-exception-fqcn']}`
+      counts.set(reason, (counts.get(reason) ?? 0) + 1)
+    }
+    if (letters.length === 0) break
+    offset += letters.length
   }
+  expect(positions.size).toBe(POISON)
   return counts
 }
 
