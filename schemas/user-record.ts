@@ -27,7 +27,7 @@ export interface UserRecord {
   readonly appliedOffsets: Readonly<Record<number, number>>
   /** 48-bit hashes of the last EVENT_IDS_MAX event ids, oldest first. */
   readonly eventIdHashes: readonly number[]
-  /** Solved against `modelVersion`'s item factors; null where not solved or where the edge is to solve on read. */
+  /** Solved against the item factors of `modelVersion` (the id of a serving model); null where not solved or where the edge is to solve on read. */
   readonly factors: { readonly modelVersion: string; readonly vector: Float32Array } | null
 }
 

@@ -15,6 +15,8 @@ const ITEMS_PER_STEP = 256
 /** A serving model that knows this process's catalogue. Valid until the next await: the next `prepare` may change it. */
 export interface PreparedModel {
   readonly version: string
+  /** See ServingModel. */
+  readonly id: string
   readonly scorer: Scorer
   /** Indexes of withdrawn items, always of the catalogue's current revision. */
   readonly withdrawn: Int32Array
@@ -61,7 +63,7 @@ export function createModelPreparation(
     if (state?.serving !== serving) {
       state = { serving, ...UNPREPARED }
     }
-    const { scorer, version } = serving
+    const { scorer, version, id } = serving
     if (state.supplementRevision !== revision && !state.placing && isOver(now() - state.supplementAt)) {
       placeUnseenItems(state, catalogue, now)
     }
@@ -70,7 +72,7 @@ export function createModelPreparation(
       state.withdrawnRevision = revision
     }
     const complete = state.supplementRevision === revision
-    return { version, scorer, withdrawn: state.withdrawn, complete }
+    return { version, id, scorer, withdrawn: state.withdrawn, complete }
   }
 }
 

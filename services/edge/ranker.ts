@@ -53,7 +53,7 @@ export function createRanker(
 
   function personal(prepared: PreparedModel, record: UserRecord, request: ListRequest, seen: readonly string[]): Offer {
     const observations = observationsOf(record, halfLifeMs, prepared.scorer)
-    const solved = record.factors?.modelVersion === prepared.version ? record.factors.vector : null
+    const solved = record.factors?.modelVersion === prepared.id ? record.factors.vector : null
     return personalOffer(prepared, solved ?? prepared.scorer.foldIn(observations), observations, {
       exclude: request.exclude.length === 0 ? seen : [...seen, ...request.exclude],
       only: request.category === null ? null : catalogue.members(request.category),

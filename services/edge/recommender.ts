@@ -61,7 +61,7 @@ export function createRecommender(context: ServiceContext, parts: RecommenderPar
     const body = composeList(ranking, user.record)
     if (ranking.sources.includes('personal') && user.record !== null && prepared?.complete) {
       users.keepList(userId, {
-        ...{ userRevision: user.record.revision, modelVersion: prepared.version },
+        ...{ userRevision: user.record.revision, modelVersion: prepared.id },
         ...{ catalogueRevision: revisionFor(userId), body },
       })
     }
@@ -81,11 +81,11 @@ export function createRecommender(context: ServiceContext, parts: RecommenderPar
       const late = request.after !== null && !(await users.waitApplied(request.after, request.waitMs, signal))
       const facts = { userId, requestId, degraded: late, after: late ? ('timeout' as const) : null }
       const shared = request.category === null && !request.includeSeen && request.minSource === 'static'
-      const pinned = models.current()?.version ?? null
+      const pinned = models.current()
       if (shared && pinned !== null) {
-        const body = await users.cachedList(userId, pinned, revisionFor(userId))
+        const body = await users.cachedList(userId, pinned.id, revisionFor(userId))
         if (body !== null && hasEnough(body, request))
-          return finish(body, request, { ...facts, modelVersion: pinned, cache: 'hit' })
+          return finish(body, request, { ...facts, modelVersion: pinned.version, cache: 'hit' })
       }
       const user = await users.read(userId, signal)
       const prepared = prepare()

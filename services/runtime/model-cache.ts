@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Type } from 'typebox'
@@ -9,6 +10,7 @@ import type { ModelVersion } from '../../stores/model-registry/port.ts'
 const Described = Type.Object({
   version: Type.Object({
     version: Type.String(),
+    runId: Type.String(),
     createdAt: Type.Number(),
     metrics: Type.Record(Type.String(), Type.Number()),
   }),
@@ -22,9 +24,19 @@ export interface ModelCache {
   write(version: ModelVersion, content: Uint8Array): Promise<void>
 }
 
+/** Where a process keeps its model, below DATA_DIR. */
+export function modelCacheFolder(dataFolder: string): string {
+  return join(dataFolder, 'model-cache')
+}
+
+/** true where a process has a model to start with although registry or artifacts do not answer. */
+export function hasKeptModel(dataFolder: string): boolean {
+  return existsSync(describedIn(modelCacheFolder(dataFolder)))
+}
+
 /** `read` is null when nothing usable is there: absent, half-written or not matching its checksum. */
 export function createModelCache(folder: string): ModelCache {
-  const described = join(folder, 'champion.json')
+  const described = describedIn(folder)
   return {
     async read() {
       try {
@@ -45,6 +57,10 @@ export function createModelCache(folder: string): ModelCache {
       await replace(described, JSON.stringify({ version, file, checksum: checksumOf(content) }))
     },
   }
+}
+
+function describedIn(folder: string): string {
+  return join(folder, 'champion.json')
 }
 
 function checksumOf(content: Uint8Array): string {

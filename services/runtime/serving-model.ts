@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
 import type { Logger } from 'pino'
 import { decodeModel } from '../../engine/model/encoding.ts'
 import type { Scorer } from '../../engine/scoring/port.ts'
@@ -6,7 +6,7 @@ import { createScorer } from '../../engine/scoring/scorer.ts'
 import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import type { ModelVersion } from '../../stores/model-registry/port.ts'
 import type { Backends, ServiceContext } from './context.ts'
-import { createModelCache, type ModelCache } from './model-cache.ts'
+import { createModelCache, type ModelCache, modelCacheFolder } from './model-cache.ts'
 import { repeatedly, type Tasks } from './tasks.ts'
 
 /** How often the champion alias is asked for. */
@@ -15,6 +15,11 @@ const CHAMPION_POLL_MS = 2_000
 /** One champion, loaded and ready. A request takes `current()` once and keeps it to its end. */
 export interface ServingModel {
   readonly version: string
+  /**
+   * The version, and a sign of the run that made it. Factors and lists carry this: a registry that was emptied counts from
+   * version 1 again, and what the old 1 has left behind must not pass for the new one's.
+   */
+  readonly id: string
   readonly scorer: Scorer
   /** Epoch milliseconds. */
   readonly trainedAt: number
@@ -41,6 +46,8 @@ export function watchChampion(
 ): ChampionWatch {
   let serving: ServingModel | null = null
   let reported = ''
+  /** The champion was seen to be the serving one, and the registry has had one ever since. */
+  let confirmed = false
   /** What the local cache has not taken yet. */
   let unkept: { readonly version: ModelVersion; readonly content: Uint8Array } | null = null
 
@@ -63,9 +70,12 @@ export function watchChampion(
 
   async function load(signal: AbortSignal): Promise<void> {
     const version = await backends.modelRegistry.alias('champion', { signal })
-    if (version === null || version === serving?.version) return await keepForRestart()
+    if (version === null) confirmed = false
+    if (version === null || (confirmed && version === serving?.version)) return await keepForRestart()
     const described = await backends.modelRegistry.getVersion(version, { signal })
     if (!described) throw new MillraceError('MODEL_NOT_FOUND', `champion ${version} is not in the model registry`)
+    confirmed = idOf(described) === serving?.id
+    if (confirmed) return
     const content = await backends.artifacts.get(described.artifactKey, { signal })
     if (!content) {
       throw new MillraceError('CORRUPT_FILE', `artifact ${described.artifactKey} of model ${version} is missing`, {
@@ -73,6 +83,7 @@ export function watchChampion(
       })
     }
     serving = makeReady(described, content)
+    confirmed = true
     unkept = { version: described, content }
     parts.logger.info({ version, items: serving.scorer.model.itemIds.length }, 'model is serving')
     await keepForRestart()
@@ -107,7 +118,7 @@ export async function startChampionWatch(
   tasks: Tasks,
   opening: AbortSignal,
 ): Promise<ServingModels> {
-  const models = watchChampion(backends, { cache: createModelCache(join(settings.DATA_DIR, 'model-cache')), logger })
+  const models = watchChampion(backends, { cache: createModelCache(modelCacheFolder(settings.DATA_DIR)), logger })
   await models.refresh(opening)
   const watching = repeatedly(CHAMPION_POLL_MS, () => models.refresh(tasks.signal), tasks.signal)
   tasks.add('champion', watching)
@@ -117,8 +128,13 @@ export async function startChampionWatch(
 function makeReady(described: ModelVersion, content: Uint8Array): ServingModel {
   return {
     version: described.version,
+    id: idOf(described),
     scorer: createScorer(decodeModel(content)),
     trainedAt: described.createdAt,
     metrics: described.metrics,
   }
+}
+
+function idOf({ version, runId }: ModelVersion): string {
+  return `${version}-${createHash('sha256').update(runId).digest('hex').slice(0, 8)}`
 }

@@ -117,9 +117,9 @@ function completed(
   const newest = events[events.length - 1]
   const lastFreshnessMs = (newest && freshnessMs(newest.appendedAt)) ?? merged.lastFreshnessMs
   if (model === null || !solve) return { ...merged, lastFreshnessMs }
-  const { scorer, version } = model
+  const { scorer, id } = model
   const observations = observationsOf(merged, rules.halfLifeMs, scorer)
-  return { ...merged, lastFreshnessMs, factors: { modelVersion: version, vector: scorer.foldIn(observations).slice() } }
+  return { ...merged, lastFreshnessMs, factors: { modelVersion: id, vector: scorer.foldIn(observations).slice() } }
 }
 
 function groupByUser(events: readonly StoredEvent[]): Map<string, StoredEvent[]> {

@@ -11,6 +11,7 @@ export interface Swap {
 /** The longest list for a user and scenario, with the three versions it was computed from. */
 export interface CachedList {
   readonly userRevision: number
+  /** The id of a serving model. */
   readonly modelVersion: string | null
   readonly catalogueRevision: string
   /** What the edge serialised; opaque here. */

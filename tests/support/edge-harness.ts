@@ -99,7 +99,7 @@ export async function openEdge(
   return {
     ...{ app, context, backends, catalogue, popularity, live, codecs },
     serve(version, model) {
-      serving = model && { version, scorer: createScorer(model), trainedAt: context.now(), metrics: {} }
+      serving = model && { version, id: version, scorer: createScorer(model), trainedAt: context.now(), metrics: {} }
     },
     async call(method, url, body) {
       const reply = await app.inject({ method, url, ...(body === undefined ? {} : { payload: body as object }) })

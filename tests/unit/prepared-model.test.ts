@@ -17,7 +17,7 @@ function open(size: number) {
   describe(catalogue, 'unseen', 1)
   catalogue.setItemsRead(0, size + 1)
   const scorer = createScorer(groupedModel(itemIds, (itemId) => Number(itemId.slice(5)) % 2))
-  const serving = { version: '1', scorer, trainedAt: 0, metrics: {} }
+  const serving = { version: '1', id: '1', scorer, trainedAt: 0, metrics: {} }
   const clock = { now: 1_000_000 }
   return {
     catalogue,

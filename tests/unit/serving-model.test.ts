@@ -65,6 +65,24 @@ test('the champion is loaded once, replaced when another is promoted, and kept w
   expect(watch.current()).toBe(serving)
 })
 
+test('a registry that was emptied and counts from 1 again has its new version 1 loaded, and told apart from the old one', async () => {
+  await using before = await open()
+  await using after = await open()
+  const backends = { modelRegistry: before.modelRegistry, artifacts: before.artifacts }
+  const logger = pino({ level: 'silent' })
+  const watch = watchChampion(backends, { cache: createModelCache(before.cacheFolder), logger })
+  await before.promote(['a', 'b'])
+  await watch.refresh(signal)
+  const old = watch.current()
+  Object.assign(backends, { modelRegistry: after.modelRegistry, artifacts: after.artifacts })
+  await watch.refresh(signal)
+  expect(watch.current()).toBe(old)
+  await after.promote(['c', 'd'])
+  await watch.refresh(signal)
+  expect(watch.current()).toMatchObject({ version: '1', scorer: { itemIds: ['c', 'd'] } })
+  expect(watch.current()?.id).not.toBe(old?.id)
+})
+
 test('a local cache that cannot be written costs the new model nothing, and is tried again', async () => {
   await using world = await open()
   await writeFile(world.cacheFolder, 'a file where the folder belongs')
