@@ -1,8 +1,8 @@
-import { MillraceError } from '../../schemas/errors.ts'
+import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import type { StoredEvent } from '../../schemas/interaction.ts'
 import type { Codecs } from '../../streams/codec/port.ts'
 import { consumeReliably, type RetryPolicy } from '../../streams/consume.ts'
-import type { LogBatch } from '../../streams/event-log/port.ts'
+import type { GroupHandler, LogBatch } from '../../streams/event-log/port.ts'
 import { readInteraction } from '../../streams/interactions.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
@@ -10,6 +10,7 @@ import { withGrace } from '../runtime/grace.ts'
 import { createOutages } from '../runtime/outages.ts'
 import { recordsLostBefore } from '../runtime/retention-loss.ts'
 import type { ServingModels } from '../runtime/serving-model.ts'
+import { repeatedly } from '../runtime/tasks.ts'
 import { applyEvents } from './apply-events.ts'
 import { type UpdaterMetrics, updaterMetrics } from './metrics.ts'
 import { historyRules } from './rules.ts'
@@ -17,6 +18,8 @@ import { startingOffsets } from './starting-offsets.ts'
 
 export const UPDATER_GROUP = 'updater'
 const BATCH_RECORDS_MAX = 5_000
+/** How soon a state that was emptied is noticed while no event comes. */
+const EMPTIED_CHECK_MS = 2_000
 const RETRY = { attemptsMax: 5, delayMs: 100, delayMaxMs: 5_000 }
 /** Behind by more than this, the updater stores no factors and the edge solves on read. */
 const SOLVE_LAG_MAX_MS = 1_000
@@ -32,7 +35,8 @@ export interface UpdaterParts {
  * Folds the log's interactions into user state until `signal` aborts: every event counts exactly once in effect. The
  * order within a batch is users, then `applied`, then the group's commit; a crash between any two of them only makes
  * records come again, which a user's own applied offsets and remembered event ids turn into nothing. Poison records are
- * counted and passed over here: the sink, which sees every record too, writes them to the dead letters.
+ * counted and passed over here: the sink, which sees every record too, writes them to the dead letters. A state that was
+ * emptied is rebuilt at the next assignment, which is asked for as soon as that is noticed.
  */
 export async function runUpdater(
   context: ServiceContext,
@@ -47,7 +51,6 @@ export async function runUpdater(
     topics: [TOPICS.interactions],
     batchRecordsMax: BATCH_RECORDS_MAX,
     retry: parts.retry ?? RETRY,
-    signal,
     onFailure(error: unknown) {
       outages.failed(error, 'the updater commits nothing and tries again')
     },
@@ -56,9 +59,10 @@ export async function runUpdater(
   const held = new Map<string, number>()
   /** Next offset to read by partition. */
   const next = new Map<string, number>()
-  let generation = 0
-  await consumeReliably(backends.log, options, {
+  let generation: number | null = null
+  const handler: GroupHandler = {
     async onAssigned(assigned, assignedSignal) {
+      generation = null
       const found = await startingOffsets(assigned, context, backends, assignedSignal)
       const { starts } = found
       generation = found.generation
@@ -75,7 +79,7 @@ export async function runUpdater(
       await refuseLoss(batch, next.get(place), backends.log, grace.signal)
       await updateFrom(
         batch,
-        { heartbeat: control.heartbeat, signal: grace.signal, held, generation },
+        { heartbeat: control.heartbeat, signal: grace.signal, held, generation: generation ?? 0 },
         context,
         backends,
         parts,
@@ -84,7 +88,49 @@ export async function runUpdater(
       outages.passed()
       next.set(place, (batch.records.at(-1)?.offset ?? 0) + 1)
     },
-  })
+  }
+  while (!signal.aborted) {
+    generation = null
+    const isEmptied = async (round: AbortSignal) =>
+      generation !== null && (await isAnother(generation, backends.userState, round))
+    await consumeUntil(isEmptied, signal, (round) =>
+      consumeReliably(backends.log, { ...options, signal: round }, handler),
+    )
+  }
+}
+
+/** Consumes until `isEmptied` or the signal aborts: while no event comes, nothing else would tell. */
+async function consumeUntil(
+  isEmptied: (round: AbortSignal) => Promise<boolean>,
+  signal: AbortSignal,
+  consume: (round: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const emptied = new AbortController()
+  const round = AbortSignal.any([signal, emptied.signal])
+  const look = async () => {
+    if (await isEmptied(round)) emptied.abort()
+  }
+  const watching = repeatedly(EMPTIED_CHECK_MS, look, round)
+  try {
+    await consume(round)
+  } finally {
+    emptied.abort()
+    await watching
+  }
+}
+
+/** An answer that does not come is no answer: the next batch tells of the outage. */
+async function isAnother(
+  generation: number,
+  userState: BackendsOf<'updater'>['userState'],
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return (await userState.generation({ signal })) !== generation
+  } catch (error) {
+    if (isMillraceError(error) || signal.aborted) return false
+    throw error
+  }
 }
 
 interface BatchControl {

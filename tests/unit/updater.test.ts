@@ -78,6 +78,22 @@ test('a state that is emptied while the updater works is rebuilt as soon as it n
   await updating
 })
 
+test('a state that is emptied while no event comes is rebuilt by itself', async () => {
+  await using world = await openWorld()
+  const { backends, codecs } = world
+  const events = () => backends.userState.totals(world).then((totals) => totals.events)
+  const stop = new AbortController()
+  const updating = runUpdater(world.context(), backends, { codecs, models: { current: () => null } }, stop.signal)
+  await world.send(someEvents(100))
+  await world.drain(['sink'])
+  await eventually(events, (count) => count === 100)
+  await backends.userState.clear(world)
+  expect(await events()).toBe(0)
+  await eventually(events, (count) => count === 100)
+  stop.abort()
+  await updating
+})
+
 test('another recipe rebuilds every history under the new rules', async () => {
   await using world = await openWorld()
   await world.send([{ type: 'view' }])
