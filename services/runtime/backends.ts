@@ -6,6 +6,7 @@ import { openModelRegistry } from '../../stores/model-registry/open.ts'
 import { openUserState } from '../../stores/user-state/open.ts'
 import { openEventLog } from '../../streams/event-log/open.ts'
 import type { Backends } from './context.ts'
+import { hasKeptModel } from './model-cache.ts'
 
 type BackendUrls = Pick<
   Settings,
@@ -26,7 +27,11 @@ export function backendUrls(settings: Settings): BackendUrls {
   }
 }
 
-/** Opens the named backends, `warn` being told what an operator should mend; what was opened before a failure is closed again. Dispose closes in reverse order. */
+/**
+ * Opens the named backends, `warn` being told what an operator should mend; what was opened before a failure is closed
+ * again. Dispose closes in reverse order. A server that does not answer is refused by the name of its setting; only model
+ * registry and artifacts are waited for, where DATA_DIR has a model to serve meanwhile.
+ */
 export async function openBackends<Name extends keyof Backends>(
   settings: Settings,
   now: () => number,
@@ -34,12 +39,13 @@ export async function openBackends<Name extends keyof Backends>(
   warn: (message: string) => void = () => {},
 ): Promise<Pick<Backends, Name> & AsyncDisposable> {
   const urls = backendUrls(settings)
+  const unreachable = hasKeptModel(settings.DATA_DIR) ? 'wait' : 'refuse'
   const open: { [Key in keyof Backends]: () => Promise<Backends[Key]> } = {
     log: () => openEventLog(urls.LOG_URL, { now }),
     eventStore: () => openEventStore(urls.EVENT_STORE_URL),
     userState: () => openUserState(urls.USER_STATE_URL, { listEntriesMax: settings.CACHE_ENTRIES_MAX, now, warn }),
-    modelRegistry: () => openModelRegistry(urls.MODEL_REGISTRY_URL),
-    artifacts: () => openArtifacts(urls.ARTIFACTS_URL),
+    modelRegistry: () => openModelRegistry(urls.MODEL_REGISTRY_URL, { unreachable }),
+    artifacts: () => openArtifacts(urls.ARTIFACTS_URL, { unreachable }),
   }
   await using opening = new AsyncDisposableStack()
   const backends: Partial<Backends> = {}

@@ -4,6 +4,8 @@ import { MillraceError } from '../../schemas/errors.ts'
 import type { SchemaRegistry } from './port.ts'
 
 const TIMEOUT_MS = 10_000
+/** Of a reason, which may be a whole page where no registry answers. */
+const REASON_CHARACTERS_MAX = 1_000
 const REGISTER_ATTEMPTS_MAX = 4
 const REGISTER_PAUSE_MS = 100
 /** Levels under which a new version always reads what old producers write. */
@@ -113,7 +115,7 @@ function failureOf(host: string, what: string, cause: unknown): MillraceError {
 }
 
 function refusal(host: string, what: string, status: number, reason: string, cause?: unknown): MillraceError {
-  const text = `the schema registry ${host} refused ${what} with ${status}: ${reason}`
+  const text = `the schema registry ${host} (SCHEMA_REGISTRY_URL) refused ${what} with ${status}: ${oneLine(reason)}`
   if (status >= 500) return new MillraceError('LOG_UNAVAILABLE', text, { cause })
   if (status === 409 || status === 422) return new MillraceError('CONFLICT', text, { cause })
   return invalid(text, cause)
@@ -121,8 +123,12 @@ function refusal(host: string, what: string, status: number, reason: string, cau
 
 function unavailable(host: string, cause: unknown): MillraceError {
   const reason = cause instanceof Error ? String((cause.cause as Error | undefined)?.message ?? cause.message) : ''
-  const message = `the schema registry ${host} (SCHEMA_REGISTRY_URL) does not answer: ${reason}`
+  const message = `the schema registry ${host} (SCHEMA_REGISTRY_URL) does not answer: ${oneLine(reason)}`
   return new MillraceError('LOG_UNAVAILABLE', message, { cause, field: 'SCHEMA_REGISTRY_URL' })
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim().slice(0, REASON_CHARACTERS_MAX)
 }
 
 function invalid(message: string, cause?: unknown): MillraceError {
