@@ -21,6 +21,8 @@ export interface Launch {
 
 /** How one kind of server is fetched, started, asked for its health and reached. Servers listen on 127.0.0.1 only. */
 export interface ServiceDefinition {
+  /** Programs of the machine that it cannot do without, and the Debian packages that have them. */
+  readonly needs: Readonly<Record<string, string>>
   /** Name and version: the folder the download goes to. */
   readonly release: string
   readonly defaultPort: number

@@ -11,6 +11,7 @@ import { s3 } from './definitions/s3.ts'
 import { withFolderLock } from './folder-lock.ts'
 import { freePort, isFree } from './free-port.ts'
 import { runningServer, startServer, stopServer, untilHealthy } from './server-process.ts'
+import { requireTools } from './tool.ts'
 
 export const DEFINITIONS: Readonly<Record<ServiceName, ServiceDefinition>> = {
   ...{ kafka, registry, redis, clickhouse, mlflow, s3 },
@@ -92,6 +93,7 @@ async function startService(name: ServiceName, options: StartOptions): Promise<R
   const running = await serviceStatus(name, options)
   if (running !== null) return running
   const definition = DEFINITIONS[name]
+  await requireTools(name, definition.needs)
   const distFolder = await installed(options.folder, definition)
   const dataFolder = dataFolderOf(options, name)
   await stopServer(dataFolder)

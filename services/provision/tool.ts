@@ -29,6 +29,20 @@ export async function runTool(command: string, args: readonly string[], packageN
     throw new MillraceError('INTERNAL', `${command} ${args[0] ?? ''} ended with ${code}: ${output.trim()}`)
 }
 
+/** `tools`: command -> package. @throws MillraceError CONFIG_INVALID naming everything that is missing, in one line. */
+export async function requireTools(name: string, tools: Readonly<Record<string, string>>): Promise<void> {
+  const missing: string[] = []
+  for (const command of Object.keys(tools)) {
+    await runTool('sh', ['-c', `command -v ${command}`]).catch(() => missing.push(command))
+  }
+  if (missing.length === 0) return
+  const packages = [...new Set(missing.map((command) => tools[command]))].join(' ')
+  throw new MillraceError(
+    'CONFIG_INVALID',
+    `${name} needs ${missing.join(' and ')}, not found on this machine; install ${packages}`,
+  )
+}
+
 /** Puts an artifact of Maven Central and everything it needs at run time into `folder`. */
 export async function fetchWithDependencies(artifacts: readonly string[], folder: string): Promise<void> {
   const dependencies = artifacts.map((artifact) => {

@@ -11,6 +11,7 @@ const FRONT = fileURLToPath(new URL('./clickhouse_front.py', import.meta.url))
  * cluster or asynchronous inserts. Its data-frame dependencies are left out: results come as bytes.
  */
 export const clickhouse: ServiceDefinition = {
+  needs: { python3: 'python3-venv' },
   release: `chdb-core-${VERSION}`,
   defaultPort: 18_123,
   extraPorts: 0,

@@ -21,6 +21,7 @@ export const CERTIFICATE_FILE = 'certificate.pem'
  * TLS with SASL (plain), for clients that are to be tried with it.
  */
 export const kafka: ServiceDefinition = {
+  needs: { java: 'default-jre-headless', mvn: 'maven', openssl: 'openssl' },
   release: `kafka-${VERSION}`,
   defaultPort: 19_092,
   extraPorts: 2,

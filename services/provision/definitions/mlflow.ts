@@ -6,6 +6,7 @@ const VERSION = '3.17.2'
 
 /** MLflow tracking server and model registry over SQLite; artifacts go through its proxy into the data folder. */
 export const mlflow: ServiceDefinition = {
+  needs: { python3: 'python3-venv' },
   release: `mlflow-${VERSION}`,
   defaultPort: 15_000,
   extraPorts: 0,

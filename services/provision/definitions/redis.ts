@@ -4,6 +4,7 @@ import { runTool } from '../tool.ts'
 
 /** The machine's redis-server, durable within a second and evicting only what has a time to live. */
 export const redis: ServiceDefinition = {
+  needs: {},
   release: 'redis',
   defaultPort: 16_379,
   extraPorts: 0,

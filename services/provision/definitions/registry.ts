@@ -7,6 +7,7 @@ const VERSION = '2.6.13.Final'
 
 /** Apicurio Registry with the Confluent-compatible interface; its schemas rest in an H2 file. */
 export const registry: ServiceDefinition = {
+  needs: { java: 'default-jre-headless', mvn: 'maven' },
   release: `apicurio-registry-${VERSION}`,
   defaultPort: 18_081,
   extraPorts: 1,

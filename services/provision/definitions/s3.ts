@@ -9,6 +9,7 @@ const CREDENTIALS = { accessKeyId: 'millrace', secretAccessKey: 'millrace-develo
 
 /** S3Proxy: the S3 interface, signatures checked, over a folder. The URL is the endpoint with its credentials. */
 export const s3: ServiceDefinition = {
+  needs: { java: 'default-jre-headless', mvn: 'maven' },
   release: `s3proxy-${VERSION}`,
   defaultPort: 19_000,
   extraPorts: 0,
