@@ -1,9 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Accepted, call } from '../tests/support/api.ts'
+import type { Accepted, Recommendations } from '../tests/support/api.ts'
 import { startProcess, temporaryFolder } from '../tests/support/process.ts'
+import { HttpConnection, type HttpReply, requestBytes } from './http-connection.ts'
 import { quantile, report, rounded } from './report.ts'
 
 const SECONDS = 15
+const USERS = 500
 
 export interface Freshness {
   /** Milliseconds from the acknowledgement to the reply that has seen the event, as a client notices it. */
@@ -28,37 +30,69 @@ export async function benchFreshness(): Promise<void> {
 /**
  * Posts single events at a steady rate and, for each, asks with its token; the reply's own HTTP round trip counts. The
  * first second is left out: it warms the code up.
+ * @throws Error when a reply comes without the event that it was asked for.
  */
 export async function measureFreshness(url: string, eventsPerSecond: number): Promise<Freshness> {
   const freshness: number[] = []
   const acknowledged: number[] = []
   const running: Promise<void>[] = []
+  using client = createClient(url)
+  const expected = new Map<string, number>()
+  for (let user = 0; user < USERS; user++) expected.set(`u${user}`, await client.eventsOf(`u${user}`, ''))
   const startedAt = performance.now()
   for (let index = 0; index < eventsPerSecond * SECONDS; index++) {
     const due = startedAt + (index * 1_000) / eventsPerSecond
     const wait = due - performance.now()
     if (wait > 0) await pause(wait)
-    const isWarm = index >= eventsPerSecond
-    running.push(one(url, index, isWarm ? freshness : [], isWarm ? acknowledged : []))
+    running.push(one(index))
   }
   await Promise.all(running)
   return { freshness, acknowledged }
+
+  async function one(index: number): Promise<void> {
+    const userId = `u${index % USERS}`
+    const isWarm = index >= eventsPerSecond
+    const postedAt = performance.now()
+    const token = await client.post({ userId, itemId: `i${index % 1_000}`, type: 'view' })
+    const acknowledgedAt = performance.now()
+    const counted = (expected.get(userId) ?? 0) + 1
+    expected.set(userId, counted)
+    const events = await client.eventsOf(userId, `?after=${token}`)
+    if (events < counted) throw new Error(`${userId} has ${events} events, ${counted} were acknowledged`)
+    if (!isWarm) return
+    acknowledged.push(acknowledgedAt - postedAt)
+    freshness.push(performance.now() - acknowledgedAt)
+  }
 }
 
-async function one(url: string, index: number, freshness: number[], acknowledged: number[]): Promise<void> {
-  const user = `u${index % 500}`
-  const postedAt = performance.now()
-  const { body } = await call<Accepted>(url, 'POST', '/api/v1/events', {
-    userId: user,
-    itemId: `i${index % 1_000}`,
-    type: 'view',
-  })
-  const acknowledgedAt = performance.now()
-  acknowledged.push(acknowledgedAt - postedAt)
-  const reply = await call<{ after?: string }>(url, 'GET', `/api/v1/recommendations/user/${user}?after=${body.token}`)
-  if (reply.status !== 200 || reply.body.after === 'timeout')
-    throw new Error(`no fresh reply: ${JSON.stringify(reply.body)}`)
-  freshness.push(performance.now() - acknowledgedAt)
+/** As many connections as there are requests under way at a time. */
+function createClient(url: string) {
+  const all = new Set<HttpConnection>()
+  const free: HttpConnection[] = []
+  async function exchange(request: Buffer, status: number): Promise<HttpReply> {
+    const connection = free.pop() ?? (await HttpConnection.open(url))
+    all.add(connection)
+    const reply = await connection.send(request)
+    free.push(connection)
+    if (reply.status !== status) throw new Error(`status ${reply.status}: ${reply.body}`)
+    return reply
+  }
+  return {
+    async post(event: object): Promise<string> {
+      const { body } = await exchange(requestBytes(url, 'POST', '/api/v1/events', event), 202)
+      return (JSON.parse(body.toString()) as Accepted).token
+    },
+    async eventsOf(userId: string, query: string): Promise<number> {
+      const path = `/api/v1/recommendations/user/${userId}${query}`
+      const { body } = await exchange(requestBytes(url, 'GET', path), 200)
+      const list = JSON.parse(body.toString()) as Recommendations
+      if (list.after === 'timeout') throw new Error(`no fresh reply: ${body}`)
+      return list.state?.events ?? 0
+    },
+    [Symbol.dispose]() {
+      for (const connection of all) connection[Symbol.dispose]()
+    },
+  }
 }
 
 /** From the service's own histogram, append time to effect: the share of events at or below a bucket's bound. */

@@ -4,6 +4,7 @@ import { replayDeadLetters } from '../../../streams/dead-letters.ts'
 import type { EventLog } from '../../../streams/event-log/port.ts'
 import { TOPICS } from '../../../streams/topics.ts'
 import type { EdgeApp, EdgeServices } from '../parts.ts'
+import { ANSWER_AGE_MAX_MS, createRecentAnswer } from '../recent-answer.ts'
 import { answers } from '../reply-schemas.ts'
 
 /** Dead letters looked at by one request. */
@@ -66,6 +67,7 @@ export function monitoringRoutes(app: EdgeApp, services: EdgeServices, signal: A
 function statusRoute(app: EdgeApp, services: EdgeServices, signal: AbortSignal): void {
   const { backends, models, catalogue, context } = services
   const startedAt = context.now()
+  const recentCount = createRecentAnswer<number>(context.now)
   app.get(
     '/monitoring/status',
     {
@@ -74,6 +76,7 @@ function statusRoute(app: EdgeApp, services: EdgeServices, signal: AbortSignal):
         ...{
           tags,
           summary: 'Counts that must agree once everybody has caught up; null where a backend is unreachable',
+          description: `The event store's count takes the longer the more there is: it may be as old as nine times what counting took, at most ${ANSWER_AGE_MAX_MS / 1_000} s.`,
         },
         response: {},
       },
@@ -82,7 +85,7 @@ function statusRoute(app: EdgeApp, services: EdgeServices, signal: AbortSignal):
       const [interactions, deadLetters, events, totals] = await Promise.all([
         orNull(recordsEver(backends.log, TOPICS.interactions, signal)),
         orNull(recordsEver(backends.log, TOPICS.deadLetters, signal)),
-        orNull(backends.eventStore.count({ signal })),
+        orNull(recentCount(() => backends.eventStore.count({ signal }))),
         orNull(backends.userState.totals({ signal })),
       ])
       const model = models.current()
