@@ -52,6 +52,11 @@ async function insist(log: EventLog, topic: string, batch: readonly AppendRecord
 }
 
 describe('Kafka away', () => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => void warnings.push(warning)
+  beforeAll(() => void process.on('warning', onWarning))
+  afterAll(() => void process.off('warning', onWarning))
+
   test('appends are refused as LOG_UNAVAILABLE in seconds; readers and the group go on by themselves once it is back', async () => {
     await using log = await openWithTopic(2)
     const { topic } = log
@@ -86,6 +91,8 @@ describe('Kafka away', () => {
     await services.start('kafka')
     await insist(log, topic, records(50, 50))
     await until('the second half', () => consumed.size >= 100 && followed.size >= 100)
+    // Each look for a broker left one more listener on every connection that had failed before.
+    expect(warnings.map(String)).toEqual([])
     stop.abort()
     await Promise.all([consuming, following])
     const ends = (await log.offsets(topic, { signal: never })).map(({ endOffset }) => endOffset)

@@ -5,6 +5,7 @@ import kafkajs, { type Broker, type Cluster, type Kafka, type KafkaConfig } from
 import { MillraceError } from '../../../schemas/errors.ts'
 import type { KafkaAddress } from './address.ts'
 import { mendRequestQueue } from './request-queue.ts'
+import { createSocket } from './socket.ts'
 
 const CONNECTION_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
@@ -30,6 +31,7 @@ export async function createClient(address: KafkaAddress): Promise<Kafka> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: CLIENT_RETRY,
     logLevel: kafkajs.logLevel.NOTHING,
+    socketFactory: createSocket,
     ...(address.tls === null ? {} : { ssl: await tlsOptions(address.tls) }),
   }
   if (address.sasl !== null) config.sasl = address.sasl as NonNullable<KafkaConfig['sasl']>
