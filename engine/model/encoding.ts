@@ -10,8 +10,8 @@ const MAGIC = 'MILLMODL'
 const FORMAT_VERSION = 1
 const PREAMBLE_BYTES = 16
 const ALIGNMENT = 64
-/** Item ids are decoded in pieces, because a JavaScript string is limited to half a gigabyte. */
-const TEXT_PIECE_BYTES = 1 << 26
+/** Item ids are decoded in pieces of so many bytes: well under a millisecond each. */
+const TEXT_PIECE_BYTES = 1 << 15
 
 interface Section {
   readonly offset: number
@@ -63,26 +63,38 @@ export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
  * inconsistent or non-finite content).
  */
 export function decodeModel(bytes: Uint8Array): Model {
+  const steps = decodeInSteps(bytes)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (!done) continue
+    const problem = modelProblem(value)
+    if (problem !== null) throw corrupt(problem)
+    return value
+  }
+}
+
+/**
+ * As `decodeModel`, in steps of well under a millisecond, so that other work can go on between them. Ids and numbers are
+ * taken as they are: for content that `decodeModel` has accepted.
+ */
+export function* decodeInSteps(bytes: Uint8Array): Generator<void, Model> {
   if (endianness() !== 'LE') throw new MillraceError('UNKNOWN_FORMAT', 'models are read on little-endian machines only')
   const header = readHeader(bytes)
   const factors = header.recipe.factors
-  const model: Model = {
+  return {
     recipe: header.recipe,
-    itemIds: readIds(bytes, header.itemIds, header.items),
+    itemIds: yield* readIds(bytes, header.itemIds, header.items),
     itemFactors: new Float32Array(...place(bytes, header.itemFactors, 4, header.items * factors, 'itemFactors')),
     gram: new Float64Array(...place(bytes, header.gram, 8, factors * factors, 'gram')),
     users: header.users,
     interactions: header.interactions,
     dataUntil: header.dataUntil,
   }
-  const problem = modelProblem(model)
-  if (problem !== null) throw corrupt(problem)
-  return model
 }
 
 function readHeader(bytes: Uint8Array): Header {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (bytes.length < PREAMBLE_BYTES || new TextDecoder().decode(bytes.subarray(0, 8)) !== MAGIC) {
+  if (bytes.length < PREAMBLE_BYTES || new TextDecoder().decode(bytes.slice(0, 8)) !== MAGIC) {
     throw new MillraceError('UNKNOWN_FORMAT', `the ${bytes.length} bytes given are not a Millrace model`)
   }
   const version = view.getUint32(8, true)
@@ -96,7 +108,7 @@ function readHeader(bytes: Uint8Array): Header {
   if (headerEnd > bytes.length) throw corrupt(`its header ends at byte ${headerEnd} of ${bytes.length}`)
   let header: unknown
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(PREAMBLE_BYTES, headerEnd)))
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.slice(PREAMBLE_BYTES, headerEnd)))
   } catch (cause) {
     throw corrupt('its header is not JSON', cause)
   }
@@ -137,7 +149,8 @@ function place(
   return [bytes.slice(section.offset, section.offset + section.bytes).buffer, 0, length]
 }
 
-function readIds(bytes: Uint8Array, section: Section, items: number): string[] {
+/** Text is decoded from copies: `bytes` may lie in shared memory, which no TextDecoder reads. */
+function* readIds(bytes: Uint8Array, section: Section, items: number): Generator<void, string[]> {
   checkInside(bytes, section, 'itemIds')
   const decoder = new TextDecoder()
   const end = section.offset + section.bytes
@@ -146,8 +159,9 @@ function readIds(bytes: Uint8Array, section: Section, items: number): string[] {
     let to = Math.min(end, from + TEXT_PIECE_BYTES)
     if (to < end) to = bytes.lastIndexOf(10, to)
     if (to < from) throw corrupt('section itemIds has an endless line')
-    for (const id of decoder.decode(bytes.subarray(from, to)).split('\n')) ids.push(id)
+    for (const id of decoder.decode(bytes.slice(from, to)).split('\n')) ids.push(id)
     from = to + 1
+    yield
   }
   if (ids.length !== items) throw corrupt(`it lists ${ids.length} item ids, expected ${items}`)
   return ids

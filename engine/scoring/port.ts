@@ -38,14 +38,21 @@ export interface Scorer extends Disposable {
    * They are indexed in the order of their ids, whatever order they are given in.
    */
   setSupplement(itemIds: readonly string[], factors: Float32Array): void
+  /** As `setSupplement`, with the work done in another thread; the former supplement serves until it is done. */
+  placeSupplement(itemIds: readonly string[], factors: Float32Array): Promise<void>
   /**
    * The exact solution against the model's items (supplement items carry no observation); a zero vector when nothing
    * attracts. Strengths of exactly zero count as not observed.
    */
   foldIn(observations: Observations): Float32Array
   top(query: TopQuery): TopResult
-  /** Cosine similarity (0 where a vector is zero), the item itself left out. The first call builds an index. */
+  /**
+   * Cosine similarity (0 where a vector is zero), the item itself left out. The first call builds an index, a few
+   * microseconds an item, unless `prepareSimilar` has.
+   */
   similar(item: number, query: Omit<TopQuery, 'vector'>): TopResult
+  /** Builds what `similar` needs in another thread; at once where it is there. */
+  prepareSimilar(): Promise<void>
   scores(vector: Float32Array, items: Int32Array): Float32Array
   /**
    * What each observation adds to the score of an item; sums to the score within 1e-3 relative. Solved once, then asked for

@@ -1,18 +1,22 @@
 import { createFoldIn } from '../als/fold-in.ts'
 import type { Model } from '../model/model.ts'
+import { openTopKIndex } from '../top-k/top-k-index.ts'
 import { createExplainer } from './explanation.ts'
-import { createItemVectors, type Supplement } from './item-vectors.ts'
+import { createItemVectors, type ModelParts } from './item-vectors.ts'
 import { normalizeRows } from './normalize-rows.ts'
 import type { Observations, Scorer, TopQuery } from './port.ts'
+import { prepareInThread } from './preparation.ts'
 import { checkFactors, checkItem, checkObservations, checkQuery, checkSupplement } from './queries.ts'
+import { inIdOrder } from './supplement.ts'
 
 /**
- * Makes a model ready for serving. Building takes about a microsecond an item; the index for `similar` is built when it is
- * first asked for. Errors: INVALID_PARAMETERS for a factor beyond FACTOR_MAX and for queries that make no sense.
+ * Makes a model ready for serving. Building takes a few microseconds an item unless its parts are given (of a model whose
+ * factors were checked); the index for `similar` is built when it is first asked for. Errors: INVALID_PARAMETERS for a
+ * factor beyond FACTOR_MAX and for queries that make no sense.
  */
-export function createScorer(model: Model): Scorer {
+export function createScorer(model: Model, parts?: ModelParts): Scorer {
   const width = model.recipe.factors
-  checkFactors(model.itemFactors, 'itemFactors')
+  if (parts === undefined) checkFactors(model.itemFactors, 'itemFactors')
   const fold = createFoldIn({
     recipe: model.recipe,
     rows: model.itemIds.length,
@@ -20,7 +24,7 @@ export function createScorer(model: Model): Scorer {
     gram: model.gram,
   })
   const explainer = createExplainer(model)
-  let vectors = createItemVectors(model)
+  let vectors = createItemVectors(model, parts)
 
   const scorer: Scorer = {
     model,
@@ -31,6 +35,11 @@ export function createScorer(model: Model): Scorer {
     setSupplement(itemIds, factors) {
       checkSupplement({ itemIds, factors }, width, model.itemIds.length, vectors.indexOf)
       vectors = vectors.withSupplement(inIdOrder({ itemIds, factors }, width))
+    },
+    async placeSupplement(itemIds, factors) {
+      checkSupplement({ itemIds, factors }, width, model.itemIds.length, vectors.indexOf)
+      const { memories, ...supplement } = await prepareInThread({ kind: 'supplement', itemIds, factors, width })
+      vectors = vectors.withSupplement(supplement, openTopKIndex(memories))
     },
     foldIn(observations) {
       checkObservations(observations, model.itemIds.length)
@@ -51,6 +60,7 @@ export function createScorer(model: Model): Scorer {
       checkQuery(query, width, vectors.itemIds.length)
       return vectors.topByCosine(query)
     },
+    prepareSimilar: () => vectors.prepareCosine(),
     scores(vector, items) {
       checkQuery({ vector, k: 1, exclude: items }, width, vectors.itemIds.length)
       return vectors.scores(vector, items)
@@ -75,14 +85,6 @@ function withItem(exclude: Int32Array | undefined, item: number): Int32Array {
   const extended = new Int32Array((exclude?.length ?? 0) + 1).fill(item)
   if (exclude !== undefined) extended.set(exclude)
   return extended
-}
-
-/** A copy in the order of the ids, so that ties among supplement items go by index. */
-function inIdOrder({ itemIds, factors }: Supplement, width: number): Supplement {
-  const order = Array.from(itemIds.keys()).sort((a, b) => (itemIds[a]! < itemIds[b]! ? -1 : 1))
-  const ordered = new Float32Array(factors.length)
-  for (const [to, from] of order.entries()) ordered.set(factors.subarray(from * width, (from + 1) * width), to * width)
-  return { itemIds: order.map((from) => itemIds[from]!), factors: ordered }
 }
 
 /** A strength of exactly zero (a like and a dislike at once) observes nothing. */

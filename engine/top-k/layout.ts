@@ -21,6 +21,8 @@ export interface ShardLayout {
   readonly codes: number
   readonly heads: number
   readonly order: number
+  /** Where each item lies: the inverse of `order`; not in the kernel's plan. */
+  readonly positions: number
   readonly blocked: number
   readonly mask: number
   readonly query: number
@@ -50,6 +52,7 @@ export function layOutShard(items: number, width: number): ShardLayout {
     codes: place(blocks * BLOCK_ITEMS * slots),
     heads: place(blocks * HEAD_BYTES),
     order: place(items * 4),
+    positions: place(items * 4),
     blocked: place(items),
     mask: place(items),
     query: place(stride * 4),

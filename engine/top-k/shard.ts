@@ -1,8 +1,6 @@
-import { MillraceError } from '../../schemas/errors.ts'
 import { instantiateTopKKernels } from '../kernels/top-k-kernels.ts'
 import type { TopQuery, TopResult } from '../scoring/port.ts'
-import { layOutShard, planOf, SCORE_BATCH } from './layout.ts'
-import { normOrder } from './norm-order.ts'
+import { layOutShard, SCORE_BATCH } from './layout.ts'
 
 /** Vectors in one memory with the kernel over it. */
 export interface Shard {
@@ -11,24 +9,15 @@ export interface Shard {
   scores(vector: Float32Array, items: Int32Array): Float32Array
 }
 
-/** Copies `factors` (items x width, row-major) into a memory of its own, ordered and quantised for search. */
-export function createShard(factors: Float32Array, width: number): Shard {
-  const items = factors.length / width
+/** Opens a memory that shard-memory.ts has filled, on any thread, but on one at a time. */
+export function openShard(memory: WebAssembly.Memory, items: number, width: number): Shard {
   const layout = layOutShard(items, width)
-  const memory = allocate(layout.end, items, width)
   const kernels = instantiateTopKKernels(memory)
   const ints = (offset: number, length: number): Int32Array => new Int32Array(memory.buffer, offset, length)
   const floats = (offset: number, length: number): Float32Array => new Float32Array(memory.buffer, offset, length)
   const bytes = (offset: number, length: number): Uint8Array => new Uint8Array(memory.buffer, offset, length)
 
-  ints(layout.plan, 16).set(planOf(layout, items, width))
-  const order = ints(layout.order, items)
-  order.set(normOrder(factors, width))
-  const positions = new Int32Array(items)
-  for (let position = 0; position < items; position++) positions[order[position]!] = position
-  copyRows(factors, width, order, floats(layout.rows, items * layout.stride), layout.stride)
-  kernels.quantize(layout.plan)
-
+  const positions = ints(layout.positions, items)
   const blocked = bytes(layout.blocked, items)
   const mask = bytes(layout.mask, items)
   const query = floats(layout.query, width)
@@ -61,24 +50,5 @@ export function createShard(factors: Float32Array, width: number): Shard {
       }
       return scores
     },
-  }
-}
-
-function allocate(bytes: number, items: number, width: number): WebAssembly.Memory {
-  const pages = Math.ceil(bytes / 65_536)
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
-  } catch (cause) {
-    const message = `an index of ${items} items of ${width} factors needs ${bytes} bytes, which this machine does not give`
-    throw new MillraceError('TOO_LARGE_FOR_MEMORY', message, { cause })
-  }
-}
-
-/** Rows in the given order, padded with zeros to `stride`. */
-function copyRows(factors: Float32Array, width: number, order: Int32Array, rows: Float32Array, stride: number): void {
-  for (let position = 0; position < order.length; position++) {
-    const from = order[position]! * width
-    const to = position * stride
-    for (let d = 0; d < width; d++) rows[to + d] = factors[from + d]!
   }
 }

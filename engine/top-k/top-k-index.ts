@@ -1,7 +1,8 @@
 import type { TopQuery, TopResult } from '../scoring/port.ts'
 import { layOutShard } from './layout.ts'
 import { cutQuery, mergeResults } from './merge-results.ts'
-import { createShard, type Shard } from './shard.ts'
+import { openShard, type Shard } from './shard.ts'
+import { fillShardMemory } from './shard-memory.ts'
 
 /** A memory is addressed with 32 bits; the last page stays free. */
 const SHARD_BYTES_MAX = 2 ** 32 - 65_536
@@ -20,21 +21,40 @@ export interface TopKIndex {
   scores(vector: Float32Array, items: Int32Array): Float32Array
 }
 
+/** An index as memories: threads hand it to each other without a copy. */
+export interface TopKMemories {
+  readonly items: number
+  readonly width: number
+  /** Items in every memory but the last. */
+  readonly shardItems: number
+  readonly memories: readonly WebAssembly.Memory[]
+}
+
 /**
  * Copies `factors` (items x width, row-major, magnitudes up to FACTOR_MAX): about 5 * width + 11 bytes an item, the width
- * rounded up to 4, in memories of at most `shardBytesMax` each. Throws TOO_LARGE_FOR_MEMORY when the machine refuses one.
+ * rounded up to 4, in memories of at most `shardBytesMax` each. Takes about 2 microseconds an item: scoring/preparation.ts
+ * does it in another thread. Throws TOO_LARGE_FOR_MEMORY when the machine refuses one.
  */
-export function createTopKIndex(factors: Float32Array, width: number, shardBytesMax = SHARD_BYTES_MAX): TopKIndex {
+export function fillTopKMemories(factors: Float32Array, width: number, shardBytesMax = SHARD_BYTES_MAX): TopKMemories {
   const items = factors.length / width
   const shardItems = shardCapacity(width, shardBytesMax)
-  const shards: Shard[] = []
+  const memories: WebAssembly.Memory[] = []
   for (let from = 0; from < items || from === 0; from += shardItems) {
     const to = Math.min(items, from + shardItems)
-    shards.push(createShard(factors.subarray(from * width, to * width), width))
+    memories.push(fillShardMemory(factors.subarray(from * width, to * width), width))
   }
+  return { items, width, shardItems, memories }
+}
+
+export function openTopKIndex({ items, width, shardItems, memories }: TopKMemories): TopKIndex {
+  const shards = memories.map((memory, at) => openShard(memory, Math.min(shardItems, items - at * shardItems), width))
   const [only] = shards
   const { top, scores } = shards.length === 1 && only !== undefined ? only : joinShards(shards, shardItems)
   return { items, top, scores, topBatch: (queries) => queries.map(top) }
+}
+
+export function createTopKIndex(factors: Float32Array, width: number, shardBytesMax = SHARD_BYTES_MAX): TopKIndex {
+  return openTopKIndex(fillTopKMemories(factors, width, shardBytesMax))
 }
 
 /** How many items fit, at least one block. */

@@ -1,14 +1,13 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { centroidsInSteps } from '../../engine/scoring/centroids.ts'
 import type { Scorer } from '../../engine/scoring/port.ts'
 import type { Catalogue } from '../runtime/catalogue-port.ts'
+import { inSlices } from '../runtime/in-slices.ts'
 import type { ServingModel, ServingModels } from '../runtime/serving-model.ts'
 
 /** A changing catalogue places unseen items anew at most this often. */
 const SUPPLEMENT_MS = 2_000
-/** A larger catalogue and model are gone through between other work, in slices of this many milliseconds. */
+/** A larger catalogue and model are gone through between other work. */
 const AT_ONCE_ITEMS_MAX = 20_000
-const SLICE_MS = 4
 /** Catalogue items between two looks at the time. */
 const ITEMS_PER_STEP = 256
 
@@ -89,36 +88,25 @@ function placeUnseenItems(state: State, catalogue: Catalogue, now: () => number)
   const { scorer } = state.serving
   const { revision } = catalogue
   const steps = unseenItems(scorer, catalogue)
-  const adopt = (unseen: UnseenItems) => {
-    scorer.setSupplement(unseen.itemIds, unseen.factors)
+  const adopted = () =>
     Object.assign(state, { supplementRevision: revision, supplementAt: now(), withdrawnRevision: 'none' })
-  }
   if (scorer.model.itemIds.length + catalogue.itemCount <= AT_ONCE_ITEMS_MAX) {
     let step = steps.next()
     while (!step.done) step = steps.next()
-    adopt(step.value)
+    scorer.setSupplement(step.value.itemIds, step.value.factors)
+    adopted()
     return
   }
   state.placing = true
   inSlices(steps)
-    .then(adopt)
+    .then(({ itemIds, factors }) => scorer.placeSupplement(itemIds, factors))
+    .then(adopted)
     .catch((error: unknown) => {
       state.failure = error
     })
     .finally(() => {
       state.placing = false
     })
-}
-
-async function inSlices<T>(steps: Generator<void, T>): Promise<T> {
-  for (;;) {
-    await nextTurn()
-    const startedAt = performance.now()
-    while (performance.now() - startedAt < SLICE_MS) {
-      const { done, value } = steps.next()
-      if (done) return value
-    }
-  }
 }
 
 interface UnseenItems {
@@ -140,7 +128,7 @@ function* unseenItems(scorer: Scorer, catalogue: Catalogue): Generator<void, Uns
     if (vector !== null) vectors.set(itemId, vector)
   }
   const width = scorer.model.recipe.factors
-  const factors = new Float32Array(vectors.size * width)
+  const factors = new Float32Array(new SharedArrayBuffer(vectors.size * width * 4))
   let at = 0
   for (const vector of vectors.values()) factors.set(vector, width * at++)
   return { itemIds: [...vectors.keys()], factors }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { sha256 } from '../../stores/artifacts/checksum.ts'
 import type { ModelVersion } from '../../stores/model-registry/port.ts'
 
 /** What `write` leaves beside the content; of the version, as much as loading needs. */
@@ -44,7 +44,9 @@ export function createModelCache(folder: string): ModelCache {
         if (!Value.Check(Described, parsed)) return null
         const { version, file, checksum } = parsed
         const content = new Uint8Array(await readFile(join(folder, file)))
-        return checksumOf(content) === checksum ? { version: version as unknown as ModelVersion, content } : null
+        return (await checksumOf(content)) === checksum
+          ? { version: version as unknown as ModelVersion, content }
+          : null
       } catch (error) {
         if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null
         throw error
@@ -54,7 +56,7 @@ export function createModelCache(folder: string): ModelCache {
       await mkdir(folder, { recursive: true })
       const file = `model-${Number(version.version) % 2}.bin`
       await replace(join(folder, file), content)
-      await replace(described, JSON.stringify({ version, file, checksum: checksumOf(content) }))
+      await replace(described, JSON.stringify({ version, file, checksum: await checksumOf(content) }))
     },
   }
 }
@@ -63,8 +65,8 @@ function describedIn(folder: string): string {
   return join(folder, 'champion.json')
 }
 
-function checksumOf(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex')
+function checksumOf(content: Uint8Array): Promise<string> {
+  return sha256(content, new AbortController().signal)
 }
 
 async function replace(path: string, content: string | Uint8Array): Promise<void> {

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Logger } from 'pino'
-import { decodeModel } from '../../engine/model/encoding.ts'
 import type { Scorer } from '../../engine/scoring/port.ts'
-import { createScorer } from '../../engine/scoring/scorer.ts'
 import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import type { ModelVersion } from '../../stores/model-registry/port.ts'
 import type { Backends, ServiceContext } from './context.ts'
+import { loadScorer } from './load-scorer.ts'
 import { createModelCache, type ModelCache, modelCacheFolder } from './model-cache.ts'
 import { repeatedly, type Tasks } from './tasks.ts'
 
@@ -82,11 +81,18 @@ export function watchChampion(
         field: described.artifactKey,
       })
     }
-    serving = makeReady(described, content)
+    serving = await makeReady(described, content, signal)
     confirmed = true
     unkept = { version: described, content }
     parts.logger.info({ version, items: serving.scorer.model.itemIds.length }, 'model is serving')
     await keepForRestart()
+  }
+
+  async function loadCached(signal: AbortSignal): Promise<void> {
+    const cached = await parts.cache.read()
+    if (cached === null) return
+    serving = await makeReady(cached.version, cached.content, signal)
+    parts.logger.warn({ version: serving.version }, 'serving the model of the local cache')
   }
 
   return {
@@ -101,11 +107,10 @@ export function watchChampion(
         if (error.message !== reported)
           parts.logger.warn({ code: error.code }, `model not refreshed or not kept: ${error.message}`)
         reported = error.message
-        const cached = serving === null ? await parts.cache.read() : null
-        if (cached) {
-          serving = makeReady(cached.version, cached.content)
-          parts.logger.warn({ version: serving.version }, 'serving the model of the local cache')
-        }
+        if (serving !== null) return
+        await loadCached(signal).catch((failure: unknown) => {
+          if (!signal.aborted) throw failure
+        })
       }
     },
   }
@@ -125,14 +130,10 @@ export async function startChampionWatch(
   return models
 }
 
-function makeReady(described: ModelVersion, content: Uint8Array): ServingModel {
-  return {
-    version: described.version,
-    id: idOf(described),
-    scorer: createScorer(decodeModel(content)),
-    trainedAt: described.createdAt,
-    metrics: described.metrics,
-  }
+async function makeReady(described: ModelVersion, content: Uint8Array, signal: AbortSignal): Promise<ServingModel> {
+  const scorer = await loadScorer(content, signal)
+  const { version, createdAt, metrics } = described
+  return { version, id: idOf(described), scorer, trainedAt: createdAt, metrics }
 }
 
 function idOf({ version, runId }: ModelVersion): string {

@@ -1,8 +1,10 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { expect, test } from 'vitest'
-import { encodeModel } from '../../engine/model/encoding.ts'
+import { describe, expect, test } from 'vitest'
+import { decodeModel, encodeModel } from '../../engine/model/encoding.ts'
+import { createScorer } from '../../engine/scoring/scorer.ts'
+import { loadScorer } from '../../services/runtime/load-scorer.ts'
 import { createModelCache } from '../../services/runtime/model-cache.ts'
 import { watchChampion } from '../../services/runtime/serving-model.ts'
 import { openArtifacts } from '../../stores/artifacts/open.ts'
@@ -104,3 +106,61 @@ test.each(['null', '{}', '[]', '{"version":{"version":"1"},"file":7,"checksum":"
     expect(await createModelCache(world.cacheFolder).read()).toBeNull()
   },
 )
+
+describe('a model loaded between other work', () => {
+  const SIZE = 50_000
+  const groupOf = (itemId: string) => Number(itemId.slice(1)) % 5
+  const itemIds = Array.from({ length: SIZE }, (_, item) => `i${(item * 7_919) % 1_000_003}`)
+  const content = encodeModel(groupedModel(itemIds, groupOf))
+
+  /** Turns of the event loop until the work is done. */
+  async function turnsDuring<T>(work: Promise<T>): Promise<{ result: T; turns: number }> {
+    let turns = 0
+    let turning = setImmediate(function turn() {
+      turns++
+      turning = setImmediate(turn)
+    })
+    try {
+      const result = await work
+      return { result, turns }
+    } finally {
+      clearImmediate(turning)
+    }
+  }
+
+  test('leaves the event loop free, and serves exactly what one made at once serves', async () => {
+    const { result: loaded, turns } = await turnsDuring(loadScorer(content, signal))
+    // What is done here takes some ten slices; a build on this thread would be one turn.
+    expect(turns).toBeGreaterThan(50)
+    const atOnce = createScorer(decodeModel(content))
+    expect(loaded.itemIds).toEqual(atOnce.itemIds)
+    expect(Buffer.compare(encodeModel(loaded.model), content)).toBe(0)
+    const similar = await turnsDuring(loaded.prepareSimilar())
+    expect(similar.turns).toBeGreaterThan(50)
+    const later = Array.from({ length: 500 }, (_, at) => `later-${(at * 37) % 500}`)
+    const vectors = Float32Array.from({ length: later.length * 8 }, (_, at) => Math.sin(at))
+    atOnce.setSupplement(later, vectors)
+    const placed = await turnsDuring(loaded.placeSupplement(later, vectors))
+    expect(placed.turns).toBeGreaterThan(5)
+    const allow = Uint8Array.from({ length: SIZE + later.length }, (_, item) => (item % 3 === 0 ? 1 : 0))
+    for (let round = 0; round < 20; round++) {
+      const vector = Float32Array.from({ length: 8 }, (_, d) => Math.cos(round + d * d))
+      const exclude = Int32Array.of(round, SIZE + round)
+      const item = round * 2_000
+      expect(loaded.top({ vector, k: 50, exclude, allow })).toEqual(atOnce.top({ vector, k: 50, exclude, allow }))
+      expect(loaded.similar(item, { k: 20 })).toEqual(atOnce.similar(item, { k: 20 }))
+      expect(loaded.indexOf(itemIds[item]!)).toBe(atOnce.indexOf(itemIds[item]!))
+    }
+  })
+
+  test('is refused in the words of a damaged file, and a stop ends it', async () => {
+    const damaged = content.slice()
+    damaged.fill(255, damaged.length - 64, damaged.length)
+    await expect(loadScorer(damaged, signal)).rejects.toMatchObject({ code: 'CORRUPT_FILE' })
+    await expect(loadScorer(new Uint8Array(9), signal)).rejects.toMatchObject({ code: 'UNKNOWN_FORMAT' })
+    const stop = new AbortController()
+    const stopped = loadScorer(content, stop.signal)
+    setImmediate(() => stop.abort())
+    await expect(stopped).rejects.toThrow()
+  })
+})

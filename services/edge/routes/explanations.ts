@@ -64,6 +64,7 @@ function similarRoute(app: EdgeApp, services: EdgeServices): void {
     async (request): Promise<Static<typeof SimilarReply>> => {
       const { id } = request.params
       const { limit = 10, category } = request.query
+      await recommender.prepare()?.scorer.prepareSimilar()
       const prepared = recommender.prepare()
       const item = prepared?.scorer.indexOf(id)
       if (item === undefined && catalogue.item(id) === null) {
