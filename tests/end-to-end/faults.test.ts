@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { type Accepted, call, type Recommendations, type Reply, type Status } from '../support/api.ts'
 import { eventually } from '../support/eventually.ts'
 import { startProcess, temporaryFolder } from '../support/process.ts'
+import { onSmallDisk } from '../support/small-disk.ts'
 import { postCamps, trainOnCamps } from '../support/trained.ts'
 
 const isLinux = process.platform === 'linux'
@@ -18,12 +19,6 @@ const batch = (from: number, count: number) => ({
   })),
 })
 const status = async (url: string) => (await call<Status>(url, 'GET', '/api/v1/monitoring/status')).body
-
-/** A mount namespace of its own with a small in-memory disk at `path`; needs no privileges. */
-const onSmallDisk = (path: string, size: string, mode = 'rw') => [
-  ...['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c'],
-  ...[`mount -t tmpfs -o size=${size},${mode} tmpfs "$0" && exec "$@"`, path],
-]
 
 test.runIf(isLinux)(
   'a full disk: writes are refused by name, reads go on, acknowledged events stay, freed space heals',
