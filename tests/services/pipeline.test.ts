@@ -1,4 +1,6 @@
+import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ServiceName } from '../../services/provision/definition.ts'
 import { openEventLog } from '../../streams/event-log/open.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import { type Accepted, call, type Recommendations, type Status } from '../support/api.ts'
@@ -7,6 +9,7 @@ import { eventually } from '../support/eventually.ts'
 import { readAllTheTime } from '../support/readers.ts'
 import { postCamps, trainOnCamps } from '../support/trained.ts'
 import { type ClusterSettings, clusterSettings } from './cluster-settings.ts'
+import { produceWithNewerSchema } from './newer-schema.ts'
 import { POISON_KINDS, poisonAmong } from './poison.ts'
 import { type PrivateServices, startPrivateServices } from './private-services.ts'
 import { serviceUrl } from './service-url.ts'
@@ -18,21 +21,23 @@ const READERS = ['trainer-0', 'trainer-1', 'trainer-2']
 /** No reader is among them: readers' lists must not change but with the model. */
 const WRITERS = Array.from({ length: 30 }, (_, index) => `trainer-${index + 20}`)
 
-let kafka: PrivateServices
+/** Topics, groups and subjects have fixed names. */
+let own: PrivateServices
 let servers: ClusterSettings
 let cluster: Cluster
 let edges: readonly [string, string]
 
 beforeAll(async () => {
-  kafka = await startPrivateServices(['kafka'])
-  servers = await clusterSettings((name) => (name === 'kafka' ? kafka.url(name) : serviceUrl(name)))
+  own = await startPrivateServices(['kafka', 'registry'])
+  const isOwn = (name: ServiceName) => name === 'kafka' || name === 'registry'
+  servers = await clusterSettings((name) => (isOwn(name) ? own.url(name) : serviceUrl(name)))
   cluster = await startCluster({ edge: 2, sink: 1, updater: 2, trainer: 1 }, servers.settings)
   edges = cluster.named('edge').map(({ url }) => url) as [string, string]
 }, 180_000)
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]()
   await servers?.[Symbol.asyncDispose]()
-  await kafka?.[Symbol.asyncDispose]()
+  await own?.[Symbol.asyncDispose]()
 })
 
 test('every process answers /livez, /readyz and /metrics on a port of its own', async () => {
@@ -100,6 +105,56 @@ test('a retrained model is served by every process within 10 s, with no failed r
   expect(readers.failures()).toEqual([])
   expect(readers.listsByVersion().map(({ lists }) => lists)).toEqual(READERS.flatMap(() => [1, 1]))
 })
+
+test('a compatible schema version is deployed while old producers go on and old services restart: every event counts, none is poison', async () => {
+  const before = (await statusOf(edges[0])).eventStore.events
+  const named = (kind: string) =>
+    Array.from({ length: 100 }, (_, index) => ({
+      ...{
+        userId: `evolving-${index % 10}`,
+        eventId: `${kind}-${index}`,
+        itemId: `item-${String(index % 40).padStart(2, '0')}`,
+      },
+    }))
+  const post = async (kind: string) => {
+    const events = named(kind).map((event) => ({ ...event, type: 'view', timestamp: '2026-01-02T00:00:00Z' }))
+    expect((await call<Accepted>(edges[0], 'POST', '/api/v1/events', { events })).body.accepted).toBe(100)
+  }
+  await post('old-before')
+  await produceWithNewerSchema(servers.settings, named('new'))
+  await post('old-beside')
+  for (const name of ['edge-1', 'sink-1', 'updater-1']) {
+    await cluster.get(name).stop()
+    await cluster.get(name).start()
+  }
+  await produceWithNewerSchema(servers.settings, named('newer'))
+  await post('old-after')
+  await eventually(() => statusOf(edges[0]), counted(before + 500, 0), 30_000) // biome-ignore format: one line
+  expect((await recommendations(edges[1], 'evolving-1')).state?.events).toBe(50)
+})
+
+test('partitions added while everything runs are written, stored, applied and watched, and every event counts once', async () => {
+  const before = (await statusOf(edges[0])).eventStore.events
+  const admin = new kafkajs.Kafka({ brokers: [own.url('kafka').replace('kafka://', '')], logLevel: 0 }).admin()
+  await admin.connect()
+  await admin.createPartitions({ topicPartitions: [{ topic: TOPICS.interactions, count: 6 }] })
+  let sent = 0
+  const lagPartitions = async () => {
+    const events = Array.from({ length: 40 }, () => ({
+      ...{ userId: `added-${sent % 40}`, itemId: `item-${String(sent % 37).padStart(2, '0')}`, eventId: `a${sent++}` },
+      ...{ type: 'view', timestamp: '2026-01-03T00:00:00Z' },
+    }))
+    expect((await call<Accepted>(edges[1], 'POST', '/api/v1/events', { events })).body.accepted).toBe(40)
+    return (await admin.fetchTopicOffsets(TOPICS.interactions)).filter(({ high }) => Number(high) > 0).length
+  }
+  await eventually(lagPartitions, (partitions) => partitions === 6, 40_000) // biome-ignore format: one line
+  await admin.disconnect()
+  await eventually(() => statusOf(edges[0]), counted(before + sent, 0), 40_000) // biome-ignore format: one line
+  for (const url of edges) {
+    const watched = async () => (await call<string>(url, 'GET', '/metrics')).body.match(/^kafka_consumergroup_lag\{consumergroup="updater",topic="interactions",partition="5"\} 0$/m) // biome-ignore format: one line
+    await eventually(watched, (line) => line !== null)
+  }
+}, 120_000)
 
 test('1,000 poison records among 50,000 become dead letters with their reasons, the rest is processed, and replay works after a fix', async () => {
   const before = (await statusOf(edges[0])).eventStore.events

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { createAvroCodec } from '../../streams/codec/avro-codec.ts'
 import { openConfluentRegistry } from '../../streams/codec/confluent-registry.ts'
 import { createCodecs, openCodecs } from '../../streams/codec/open.ts'
 import type { SchemaRegistry } from '../../streams/codec/port.ts'
+import { interactionSchema, newerSchema } from './newer-schema.ts'
 import { serviceUrl } from './service-url.ts'
-
-type Fields = { name: string; type: unknown; default?: unknown }[]
 
 const interaction = {
   operation: 'assert' as const,
@@ -26,12 +24,6 @@ function ownRegistry(): SchemaRegistry & { readonly prefix: string } {
   const registry = openConfluentRegistry(serviceUrl('registry'))
   const prefix = `${randomUUID()}-`
   return { prefix, register: (subject, text) => registry.register(prefix + subject, text), schema: registry.schema }
-}
-
-async function interactionSchema(change: (fields: Fields) => Fields): Promise<string> {
-  const text = await readFile(new URL('../../schemas/avro/interaction.avsc', import.meta.url), 'utf8')
-  const schema = JSON.parse(text) as { fields: Fields }
-  return JSON.stringify({ ...schema, fields: change(schema.fields) })
 }
 
 async function levelOf(subject: string): Promise<unknown> {
@@ -63,10 +55,7 @@ describe('codecs over the schema registry', () => {
   test('a compatible new version works beside old producers, in both directions', async () => {
     const registry = ownRegistry()
     const old = await createCodecs(registry)
-    const newText = await interactionSchema((fields) => [
-      ...fields.filter(({ name }) => name !== 'requestId'),
-      { name: 'device', type: ['null', 'string'], default: null },
-    ])
+    const newText = await newerSchema()
     const schemaId = await registry.register('interactions-value', newText)
     const fromOld = old.interaction.encode(interaction)
     const oldId = Buffer.from(fromOld).readUInt32BE(1)

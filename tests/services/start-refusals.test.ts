@@ -11,15 +11,17 @@ import { serviceUrl } from './service-url.ts'
 
 const PASSWORD = 'not-the-password'
 
-let kafka: PrivateServices
+/** A broker, and a registry whose subject of interactions is somebody else's. */
+let own: PrivateServices
 let servers: ClusterSettings
 let nobody: string
 /** A server that lets nobody in. */
 let doorman: HttpGate
 
 beforeAll(async () => {
-  kafka = await startPrivateServices(['kafka'])
-  servers = await clusterSettings((name) => (name === 'kafka' ? kafka.url(name) : serviceUrl(name)))
+  own = await startPrivateServices(['kafka', 'registry'])
+  servers = await clusterSettings((name) => (name === 'kafka' ? own.url(name) : serviceUrl(name)))
+  await spoilSubject(own.url('registry'))
   doorman = await openGate(serviceUrl('mlflow'))
   doorman.decide(() => 'refuse')
   nobody = `127.0.0.1:${await freePort()}`
@@ -27,7 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await doorman?.[Symbol.asyncDispose]()
   await servers?.[Symbol.asyncDispose]()
-  await kafka?.[Symbol.asyncDispose]()
+  await own?.[Symbol.asyncDispose]()
 })
 
 /** `host:port` of a server with these credentials before it. */
@@ -56,13 +58,14 @@ const WRONG: readonly Case[] = [
   ['a refused password', 'sink', 'LOG_URL', () => secureUrl()],
   ['a certificate that nobody signed', 'updater', 'LOG_URL', () => secureUrl().replace(/&ca=.*/, '')],
   ['a certificate file that is not there', 'edge', 'LOG_URL', () => `${secureUrl()}.missing`],
-  ['TLS to a plain port', 'sink', 'LOG_URL', () => `${kafka.url('kafka')}?tls=true`],
+  ['TLS to a plain port', 'sink', 'LOG_URL', () => `${own.url('kafka')}?tls=true`],
   ['no TLS to a port that wants it', 'edge', 'LOG_URL', () => secureUrl().replace(/\?.*/, '')],
   ['a server that is no broker', 'updater', 'LOG_URL', () => serviceUrl('redis').replace('redis:', 'kafka:')],
   ['another scheme', 'updater', 'LOG_URL', () => 'http://127.0.0.1/'],
   ['no URL', 'sink', 'SCHEMA_REGISTRY_URL', () => 'not a url'],
   ['a refused password', 'edge', 'SCHEMA_REGISTRY_URL', () => withPassword(doorman.url)],
   ['a server that is no registry', 'trainer', 'SCHEMA_REGISTRY_URL', () => serviceUrl('mlflow')],
+  ['a subject of an incompatible schema', 'sink', 'SCHEMA_REGISTRY_URL', () => own.url('registry')],
   ['TLS to a plain port', 'updater', 'SCHEMA_REGISTRY_URL', () => secured(serviceUrl('registry'))],
   ['a refused password', 'sink', 'EVENT_STORE_URL', () => withPassword(servers.settings.EVENT_STORE_URL ?? '')],
   [
@@ -95,8 +98,8 @@ function artifacts(part: RegExp, wrong: string): string {
 }
 
 function secureUrl(): string {
-  const [, port] = kafka.extraPorts('kafka')
-  const certificate = encodeURIComponent(join(kafka.dataFolder('kafka'), CERTIFICATE_FILE))
+  const [, port] = own.extraPorts('kafka')
+  const certificate = encodeURIComponent(join(own.dataFolder('kafka'), CERTIFICATE_FILE))
   return `kafka://somebody:${PASSWORD}@127.0.0.1:${port}?tls=true&mechanism=plain&ca=${certificate}`
 }
 
@@ -107,7 +110,17 @@ describe.concurrent('a wrong setting ends the start with one line that names it,
     const { code, output } = await millrace([service], { ...servers.settings, ...wrong })
     expect(code, output).toBe(1)
     expect(output.trim().split('\n'), output).toHaveLength(1)
-    expect(output).toMatch(new RegExp(`^millrace: .*${setting}.*\\[(CONFIG_INVALID|[A-Z]+_UNAVAILABLE)\\]\\n$`))
+    expect(output).toMatch(
+      new RegExp(`^millrace: .*${setting}.*\\[(CONFIG_INVALID|CONFLICT|[A-Z]+_UNAVAILABLE)\\]\\n$`),
+    )
     expect(output).not.toContain(PASSWORD)
   })
 })
+
+async function spoilSubject(registry: string): Promise<void> {
+  const schema = JSON.stringify({ type: 'record', name: 'Other', fields: [{ name: 'tenant', type: 'string' }] })
+  const answer = await fetch(`${registry}/subjects/interactions-value/versions`, {
+    ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ schema }) },
+  })
+  expect(answer.status).toBe(200)
+}
