@@ -108,6 +108,14 @@ describe('Kafka away', () => {
       const error = await log.append(log.topic, records(5, 5), { signal: never }).catch((reason: unknown) => reason)
       expect(error).toMatchObject({ code: 'LOG_UNAVAILABLE' })
       expect(performance.now() - started).toBeLessThan(20_000)
+      // More than fits into a request: who waits behind it gets the same answer, not a deadline of its own.
+      const large = Array.from({ length: 16 }, () => ({ key: 'u', value: Buffer.alloc(60_000) }))
+      const waiting = Array.from({ length: 40 }, () => log.append(log.topic, large, { signal: never }))
+      const codes = (await Promise.allSettled(waiting)).map(
+        (settled) => (settled as PromiseRejectedResult).reason?.code,
+      )
+      expect(new Set(codes)).toEqual(new Set(['LOG_UNAVAILABLE']))
+      expect(performance.now() - started).toBeLessThan(40_000)
     } finally {
       process.kill(services.pid('kafka'), 'SIGCONT')
     }

@@ -95,11 +95,11 @@ export class Sender {
         await this.#send(buckets)
       } catch (error) {
         void this.#discard()
-        const failure = logFailure(
-          `Kafka did not take ${buckets.reduce((sum, { messages }) => sum + messages.length, 0)} records; they are not acknowledged, append them again with the same ids`,
-          error,
-        )
+        const what = 'Kafka did not take the records; they are not acknowledged, append them again with the same ids'
+        const failure = logFailure(what, error)
         for (const { owners } of buckets) for (const { pending } of owners) this.#give(pending, failure)
+        // Who waits behind it would wait as long again, and one after the other, for the same answer.
+        if (failure.code === 'LOG_UNAVAILABLE') for (const pending of [...this.#queue]) this.#give(pending, failure)
       }
     }
     this.#running = null
