@@ -8,24 +8,34 @@ const ALWAYS_ANSWERED = new Set(['/livez', '/readyz', '/metrics'])
 
 const DRAIN_CHECK_MS = 50
 
+/** Of the requests that may be in progress, so many may write: behind a log that hangs there is room for reading. */
+const WRITING_SHARE = 0.5
+
 /** Bounds the requests in progress and observes every answer. */
 export function addHttpHooks(app: FastifyInstance, metrics: EdgeMetrics, requestsInFlightMax: number): void {
+  const writingMax = Math.ceil(requestsInFlightMax * WRITING_SHARE)
   let inFlight = 0
+  let writing = 0
   metrics.observeInFlight(() => inFlight)
   // Not in onResponse, which does not run for a client that has left.
   const release = () => {
     inFlight--
   }
+  const releaseWriting = () => {
+    writing--
+  }
   app.addHook('onRequest', (request, reply, done) => {
     inFlight++
     reply.raw.once('close', release)
-    if (inFlight > requestsInFlightMax && !ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
-      sendProblem(
-        request,
-        reply,
-        'OVERLOADED',
-        `${requestsInFlightMax} requests are in progress already; try again in a moment`,
-      )
+    const isWriting = request.routeOptions.config.scope === 'write'
+    if (isWriting) {
+      writing++
+      reply.raw.once('close', releaseWriting)
+    }
+    const isTooMany = inFlight > requestsInFlightMax || (isWriting && writing > writingMax)
+    if (isTooMany && !ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
+      const detail = `${requestsInFlightMax} requests or ${writingMax} writes are in progress already; try again in a moment`
+      sendProblem(request, reply, 'OVERLOADED', detail)
       return
     }
     done()

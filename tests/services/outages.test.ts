@@ -59,7 +59,7 @@ test('log away: events are refused with 503 and Retry-After, reading goes on, an
   expect(after).toMatchObject({ degraded: false, state: { events: 11 } })
   await world.counted(events)
   expect(world.complaints('edge-1', /./)).toEqual([
-    expect.stringMatching(/^POST \/api\/v1\/events is refused: Kafka did not take 1 records.*ECONN|closed/s),
+    expect.stringMatching(/^POST \/api\/v1\/events is refused: Kafka did not take the records.*ECONN|closed/s),
   ])
   for (const name of ['sink-1', 'updater-1']) expect(world.complaints(name, /./).length, name).toBeLessThanOrEqual(1)
   expect(world.lines('edge-1').filter(({ msg }) => msg.startsWith('LOG_UNAVAILABLE is over'))).toHaveLength(1)
@@ -168,7 +168,7 @@ test('overload: behind a log that hangs the edge refuses with 503 and Retry-Afte
     while (!over) {
       peaks.push(await memory())
       expect((await call(edge.url, 'GET', '/livez')).status).toBe(200)
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      expect(await world.list('trainer-1')).toMatchObject({ degraded: false, sources: ['personal'] })
     }
     for (const answer of await flooding) answers.set(answer, (answers.get(answer) ?? 0) + 1)
   } finally {
