@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { encodeToken } from '../../services/edge/token.ts'
+import type { EventLog } from '../../streams/event-log/port.ts'
 import { call } from '../support/api.ts'
 import { groupedModel, openEdge } from '../support/edge-harness.ts'
 import { eventually } from '../support/eventually.ts'
@@ -94,6 +95,35 @@ test('more requests than may be in progress are answered 503 at once, and health
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200])
   expect((await edge.call('GET', '/api/v1/recommendations/user/ann')).status).toBe(200)
 })
+
+test('writes that wait for a log that hangs leave room for reads', async () => {
+  const { promise: hanging, resolve: goOn } = Promise.withResolvers<void>()
+  await using edge = await openEdge({
+    ...{ consumers: false, requestsInFlightMax: 4 },
+    wrap: (backends) => ({ ...backends, log: appendingAfter(hanging, backends.log) }),
+  })
+  const waiting = [1, 2].map(() => edge.call('POST', '/api/v1/events', event))
+  const refused = await edge.call('POST', '/api/v1/events', event)
+  expect([refused.status, refused.body.code, refused.headers['retry-after']]).toEqual([503, 'OVERLOADED', '1'])
+  expect((await edge.call('GET', '/api/v1/recommendations/user/ann')).status).toBe(200)
+  goOn()
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([202, 202])
+  expect((await edge.call('POST', '/api/v1/events', event)).status).toBe(202)
+})
+
+/** The log itself, but that it takes nothing before then. */
+function appendingAfter(then: Promise<void>, log: EventLog): EventLog {
+  const append: EventLog['append'] = async (...given) => {
+    await then
+    return log.append(...given)
+  }
+  return new Proxy(log, {
+    get(_target, name) {
+      const value: unknown = name === 'append' ? append : Reflect.get(log, name, log)
+      return typeof value === 'function' ? value.bind(log) : value
+    },
+  })
+}
 
 test('clients that leave before their answer give their places back', async () => {
   await using edge = await openEdge({ consumers: false, requestsInFlightMax: 2 })
