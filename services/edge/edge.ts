@@ -50,7 +50,7 @@ export async function createEdge(
   const metrics = createEdgeMetrics(context.metrics)
   registerLagMetrics(context.metrics, parts.lag.current)
   registerListMetrics(context.metrics, parts.live.totals)
-  addHttpHooks(app, metrics, parts.requestsInFlightMax ?? REQUESTS_IN_FLIGHT_MAX)
+  addHttpHooks(app, { metrics, outages: parts.outages }, parts.requestsInFlightMax ?? REQUESTS_IN_FLIGHT_MAX)
   const users = createUserReads(backends, {
     ttlMs: context.settings.CACHE_TTL_SECONDS * 1_000,
     onNotStored(error) {

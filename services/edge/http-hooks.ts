@@ -1,5 +1,7 @@
 import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { MillraceError } from '../../schemas/errors.ts'
+import type { Outages } from '../runtime/outages.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import { sendProblem } from './problem.ts'
 
@@ -12,7 +14,11 @@ const DRAIN_CHECK_MS = 50
 const WRITING_SHARE = 0.5
 
 /** Bounds the requests in progress and observes every answer. */
-export function addHttpHooks(app: FastifyInstance, metrics: EdgeMetrics, requestsInFlightMax: number): void {
+export function addHttpHooks(
+  app: FastifyInstance,
+  { metrics, outages }: { readonly metrics: EdgeMetrics; readonly outages: Outages },
+  requestsInFlightMax: number,
+): void {
   const writingMax = Math.ceil(requestsInFlightMax * WRITING_SHARE)
   let inFlight = 0
   let writing = 0
@@ -35,6 +41,7 @@ export function addHttpHooks(app: FastifyInstance, metrics: EdgeMetrics, request
     const isTooMany = inFlight > requestsInFlightMax || (isWriting && writing > writingMax)
     if (isTooMany && !ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
       const detail = `${requestsInFlightMax} requests or ${writingMax} writes are in progress already; try again in a moment`
+      outages.failed(new MillraceError('OVERLOADED', detail), 'requests are refused')
       sendProblem(request, reply, 'OVERLOADED', detail)
       return
     }
