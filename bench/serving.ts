@@ -10,6 +10,7 @@ const USERS = 2_000
 const EVENTS_PER_USER = 40
 const CONNECTIONS = 64
 const SECONDS = 8
+const WARM_UP_SECONDS = 2
 
 /** Lists from one process with 4,000 items and 64 factors, over HTTP from a second process; the better of two runs. */
 export async function benchServing(): Promise<void> {
@@ -37,6 +38,7 @@ async function serve(cache: 'hit' | 'miss', settings: Readonly<Record<string, st
 export async function measureLists(url: string, [from, to]: readonly [number, number], cache: 'hit' | 'miss') {
   const paths = Array.from({ length: to - from }, (_, user) => `/api/v1/recommendations/user/u${from + user}`)
   for (const path of paths) await call(url, 'GET', path)
+  await loadLists(url, paths, WARM_UP_SECONDS)
   const results = [await loadLists(url, paths, SECONDS), await loadLists(url, paths, SECONDS)]
   const probe = (await call<Recommendations>(url, 'GET', paths[7] as string)).body
   if (probe.cache !== cache || probe.sources[0] !== 'personal') {

@@ -1,4 +1,4 @@
-import type { EventLog, PartitionOffsets } from './event-log/port.ts'
+import type { EventLog, PartitionOffsets, Position } from './event-log/port.ts'
 
 export interface GroupLag {
   readonly group: string
@@ -43,6 +43,8 @@ const SAMPLES_MAX = 4_096
 
 export function createLagMonitor({ log, groups, now }: LagOptions): LagMonitor {
   const samples = new Map<string, EndSample[]>()
+  /** What was asked of the log last, by group and partition: while a group stands still, so does the answer. */
+  const asked = new Map<string, { readonly offset: number; readonly appendedAt: number | null }>()
   let lags: readonly PartitionLag[] = []
 
   async function sampleGroup(group: string, topic: string, ends: readonly PartitionOffsets[], signal: AbortSignal) {
@@ -53,10 +55,26 @@ export function createLagMonitor({ log, groups, now }: LagOptions): LagMonitor {
         const lagRecords = Math.max(0, endOffset - next)
         const known = samples.get(`${topic}/${partition}`) ?? []
         const behindSince =
-          lagRecords === 0 ? null : await passedAt(log, known, { topic, partition, offset: next }, signal)
+          lagRecords === 0
+            ? null
+            : (passedAt(known, next) ??
+              (await appendTime(group, { topic, partition, offset: next }, signal)) ??
+              known[0]?.at ??
+              null)
         return { group, topic, partition, lagRecords, behindSince }
       }),
     )
+  }
+
+  /** Before the first sample the record itself knows when it came. */
+  async function appendTime(group: string, next: Position, signal: AbortSignal): Promise<number | null> {
+    const name = `${group} ${next.topic}/${next.partition}`
+    const before = asked.get(name)
+    if (before?.offset === next.offset) return before.appendedAt
+    const [record] = await log.read(next, 1, { signal })
+    const appendedAt = record?.appendedAt ?? null
+    asked.set(name, { offset: next.offset, appendedAt })
+    return appendedAt
   }
 
   return {
@@ -92,23 +110,14 @@ function remember(samples: Map<string, EndSample[]>, name: string, sample: EndSa
   samples.set(name, known)
 }
 
-/** The first sample whose end lies behind the offset; before the first sample the record itself knows when it came. */
-async function passedAt(
-  log: EventLog,
-  known: readonly EndSample[],
-  next: { topic: string; partition: number; offset: number },
-  signal: AbortSignal,
-): Promise<number | null> {
+/** When the end was first seen behind the offset; null when it was there before the first sample. */
+function passedAt(known: readonly EndSample[], offset: number): number | null {
   let low = 0
   let high = known.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((known[middle] as EndSample).endOffset > next.offset) high = middle
+    if ((known[middle] as EndSample).endOffset > offset) high = middle
     else low = middle + 1
   }
-  if (low === 0) {
-    const [record] = await log.read(next, 1, { signal })
-    return record?.appendedAt ?? known[0]?.at ?? null
-  }
-  return known[low]?.at ?? null
+  return low === 0 ? null : (known[low]?.at ?? null)
 }

@@ -21,8 +21,8 @@ const APPLY_EVERY_MS = 15
 /**
  * How old a list may be that an edge under full load serves from its own memory. This process is an updater beside the
  * running ones: it applies an event to a user whose list the edge holds, and asks for that list again and again meanwhile
- * until it has the event. The age of a list is from the moment before the apply began (its reading of the user included)
- * to the arrival of the last reply without the event: more than the age it had, never less.
+ * until it has the event. The age of a list is from the moment before the swap is sent to Redis to the arrival of the last
+ * reply without the event: more than the age it had, never less.
  */
 export async function benchStaleness({ cluster, settings }: Stand, command: string): Promise<void> {
   const { url } = cluster.get('edge-1')
@@ -42,20 +42,20 @@ export async function benchStaleness({ cluster, settings }: Stand, command: stri
     const user = index % USERS
     const request = requestBytes(url, 'GET', paths[user] as string)
     const before = await listOf(connection, request)
-    const began = performance.now()
     const applying = apply(stores.userState, `u${user}`, index, rules)
-    let lastStale = began
+    let lastStale = Number.NEGATIVE_INFINITY
     while ((await listOf(connection, request)).events === before.events) {
       stale++
       lastStale = performance.now()
     }
-    await applying
-    if (isLoading && before.cache === 'hit') ages.push(lastStale - began)
+    const began = await applying
+    if (isLoading && before.cache === 'hit') ages.push(Math.max(0, lastStale - began))
     await pause(APPLY_EVERY_MS)
   }
   const { replies, seconds } = await loading
   const details = {
     ...{ applies: ages.length, staleReplies: stale, connections: 64, command },
+    p50Ms: rounded(quantile(ages, 0.5)),
     ...{ requestsPerSecondMeanwhile: rounded(replies / seconds, 4), maxMs: rounded(quantile(ages, 1)) },
   }
   if (ages.length < 200) throw new Error(`only ${ages.length} applies met a cached list`)
@@ -80,7 +80,13 @@ async function listOf(connection: HttpConnection, request: Buffer): Promise<{ ev
   return { events: list.state.events, cache: list.cache }
 }
 
-async function apply(userState: UserState, userId: string, index: number, rules: Parameters<typeof mergeEvents>[2]) {
+/** Returns when its swap was about to be sent. */
+async function apply(
+  userState: UserState,
+  userId: string,
+  index: number,
+  rules: Parameters<typeof mergeEvents>[2],
+): Promise<number> {
   const { signal } = new AbortController()
   const record = (await userState.get(userId, { signal })) ?? EMPTY_USER
   const event: StoredEvent = {
@@ -90,6 +96,8 @@ async function apply(userState: UserState, userId: string, index: number, rules:
     ...{ topic: 'interactions', partition: 1_000, offset: index, appendedAt: Date.now() },
   }
   const next = mergeEvents(record, [event], rules)
+  const began = performance.now()
   const [took] = await userState.swap([{ userId, expectedRevision: record.revision, next }], { signal })
   if (!took) throw new Error(`the event of ${userId} was not applied`)
+  return began
 }

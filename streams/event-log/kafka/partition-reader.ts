@@ -1,11 +1,13 @@
 import type { Cluster } from 'kafkajs'
 import { MillraceError } from '../../../schemas/errors.ts'
+import { RECORD_BYTES_MAX } from '../../../schemas/interaction.ts'
 import type { LogRecord, PartitionOffsets, Position } from '../port.ts'
 import { protocolType, withPatience } from './failure.ts'
 import { type FetchedPartition, recordsOf } from './fetched.ts'
 import type { Topic } from './topic-table.ts'
 
 const PATIENCE_MS = 10_000
+/** Of one answer: enough for the records asked for were each as large as ours may be, and no more than this. */
 const READ_BYTES_MAX = 1_048_576
 /** One answer of `read` has no more values than this and one fetch: records may be a megabyte each. */
 const ANSWER_BYTES_MAX = 16 * 1_048_576
@@ -48,12 +50,12 @@ export function createPartitionReader(cluster: Cluster): PartitionReader {
   }
 
   /** Passes gaps; ends with the first fetch that has records, at the end, or with null when the offset is out of range. */
-  async function fetchFrom(from: Position): Promise<readonly LogRecord[] | null> {
+  async function fetchFrom(from: Position, recordsMax: number): Promise<readonly LogRecord[] | null> {
     let { offset } = from
     while (true) {
       let fetched: FetchedPartition | null
       try {
-        fetched = await fetchOnce(cluster, { ...from, offset })
+        fetched = await fetchOnce(cluster, { ...from, offset }, Math.min(READ_BYTES_MAX, recordsMax * RECORD_BYTES_MAX))
       } catch (error) {
         if (protocolType(error) === 'OFFSET_OUT_OF_RANGE') return null
         throw error
@@ -74,12 +76,12 @@ export function createPartitionReader(cluster: Cluster): PartitionReader {
         let { offset } = from
         let bytes = 0
         while (records.length < recordsMax && bytes < ANSWER_BYTES_MAX) {
-          let more = await fetchFrom({ ...from, offset })
+          let more = await fetchFrom({ ...from, offset }, recordsMax)
           if (more === null) {
             const partitions = cluster.findTopicPartitionMetadata(from.topic).length
             const known = await offsets({ name: from.topic, partitions, compacts: false }, { signal })
             const startOffset = known[from.partition]?.startOffset ?? 0
-            more = offset < startOffset ? await fetchFrom({ ...from, offset: startOffset }) : []
+            more = offset < startOffset ? await fetchFrom({ ...from, offset: startOffset }, recordsMax) : []
           }
           if (more === null || more.length === 0) break
           for (const record of more) {
@@ -105,7 +107,11 @@ export function createPartitionReader(cluster: Cluster): PartitionReader {
   }
 }
 
-async function fetchOnce(cluster: Cluster, { topic, partition, offset }: Position): Promise<FetchedPartition | null> {
+async function fetchOnce(
+  cluster: Cluster,
+  { topic, partition, offset }: Position,
+  bytesMax: number,
+): Promise<FetchedPartition | null> {
   const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))
   if (leader === undefined) throw new MillraceError('LOG_UNAVAILABLE', `${topic}/${partition} has no leader now`)
   const broker = await cluster.findBroker({ nodeId: leader })
@@ -113,8 +119,8 @@ async function fetchOnce(cluster: Cluster, { topic, partition, offset }: Positio
     isolationLevel: READ_COMMITTED,
     maxWaitTime: PROMPT_WAIT_MS,
     minBytes: 0,
-    maxBytes: READ_BYTES_MAX,
-    topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: READ_BYTES_MAX }] }],
+    maxBytes: bytesMax,
+    topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: bytesMax }] }],
   })) as { responses: { partitions: FetchedPartition[] }[] }
   return answer.responses[0]?.partitions[0] ?? null
 }
