@@ -14,6 +14,11 @@ const ALONE_BYTES_MIN = 131_072
 /** What a record takes beside its key, value and headers, at most. */
 const RECORD_OVERHEAD_BYTES = 64
 const REQUEST_DEADLINE_MS = 12_000
+/**
+ * Partitions that get fewer bytes than this in a request, on average, are not packed: packing takes longer than it saves,
+ * for who waits for the acknowledgement and for who waits for the records.
+ */
+const PACKED_BYTES_MIN = 4_096
 
 /** A record with its place. */
 export interface PlacedMessage {
@@ -148,7 +153,7 @@ export class Sender {
     for (const { topic } of buckets) this.#partitions.set(topic.name, topic.partitions)
     const answers = await within(
       REQUEST_DEADLINE_MS,
-      producer.sendBatch({ acks: -1, compression: this.#compression, topicMessages }),
+      producer.sendBatch({ acks: -1, compression: this.#compressionOf(buckets), topicMessages }),
     )
     const bases = new Map(
       answers.map(({ topicName, partition, baseOffset }) => [`${topicName}/${partition}`, baseOffset]),
@@ -162,6 +167,11 @@ export class Sender {
         if (pending.answered === pending.messages.length) this.#give(pending, null)
       })
     }
+  }
+
+  #compressionOf(buckets: readonly Bucket[]): number {
+    const bytes = buckets.reduce((sum, bucket) => sum + bucket.bytes, 0)
+    return bytes >= PACKED_BYTES_MIN * buckets.length ? this.#compression : kafkajs.CompressionTypes.None
   }
 
   /** A producer that met a topic before partitions were added would leave out what belongs to them. */
