@@ -1,21 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import kafkajs from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CERTIFICATE_FILE, SASL_USER } from '../../services/provision/definitions/kafka.ts'
 import { consumeReliably } from '../../streams/consume.ts'
 import { openEventLog } from '../../streams/event-log/open.ts'
-import type { AppendRecord, EventLog, LogRecord } from '../../streams/event-log/port.ts'
+import type { AppendRecord, EventLog } from '../../streams/event-log/port.ts'
+import { never, openWithTopic, records, textOf, until } from './kafka-records.ts'
 import { type PrivateServices, startPrivateServices } from './private-services.ts'
-
-const never = new AbortController().signal
-const records = (count: number, from = 0): AppendRecord[] =>
-  Array.from({ length: count }, (_, index) => ({ key: `u${index % 17}`, value: Buffer.from(`v${from + index}`) }))
-const textOf = ({ value }: LogRecord) => (value === null ? '' : Buffer.from(value).toString())
 
 let services: PrivateServices
 beforeAll(async () => {
@@ -25,21 +18,6 @@ afterAll(() => services[Symbol.asyncDispose]())
 
 const url = () => `${services.url('kafka')}?sessionTimeoutMs=6000`
 const brokers = () => [services.url('kafka').replace('kafka://', '')]
-
-async function openWithTopic(partitions: number): Promise<EventLog & { topic: string }> {
-  const log = await openEventLog(url(), { now: Date.now })
-  const topic = `faults-${randomUUID()}`
-  await log.ensureTopics([{ topic, partitions, cleanup: 'delete' }], { signal: never })
-  return Object.assign(log, { topic })
-}
-
-async function until(what: string, condition: () => boolean | Promise<boolean>, deadlineMs = 30_000): Promise<void> {
-  const deadline = performance.now() + deadlineMs
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`${what} did not happen within ${deadlineMs} ms`)
-    await sleep(20)
-  }
-}
 
 /** Appends until it is acknowledged, as a client that retries would. */
 async function insist(log: EventLog, topic: string, batch: readonly AppendRecord[]): Promise<void> {
@@ -58,7 +36,7 @@ describe('Kafka away', () => {
   afterAll(() => void process.off('warning', onWarning))
 
   test('appends are refused as LOG_UNAVAILABLE in seconds; readers and the group go on by themselves once it is back', async () => {
-    await using log = await openWithTopic(2)
+    await using log = await openWithTopic(url(), 2)
     const { topic } = log
     const stop = new AbortController()
     const consumed = new Set<string>()
@@ -100,7 +78,7 @@ describe('Kafka away', () => {
   })
 
   test('a broker that hangs costs an append its deadline, not for ever, and no acknowledged record', async () => {
-    await using log = await openWithTopic(1)
+    await using log = await openWithTopic(url(), 1)
     await log.append(log.topic, records(5), { signal: never })
     process.kill(services.pid('kafka'), 'SIGSTOP')
     try {
@@ -145,12 +123,15 @@ describe('Kafka with TLS and SASL', () => {
     `kafka://${SASL_USER.username}:${password}@127.0.0.1:${services.extraPorts('kafka')[1]}?tls=true${parameters}`
   const ca = () => `&ca=${join(services.dataFolder('kafka'), CERTIFICATE_FILE)}`
 
-  test('the right credentials and authority work', async () => {
-    await using log = await openEventLog(secure(SASL_USER.password, ca()), { now: Date.now })
-    const topic = `secure-${randomUUID()}`
-    await log.ensureTopics([{ topic, partitions: 1, cleanup: 'delete' }], { signal: never })
-    expect(await log.append(topic, records(3), { signal: never })).toHaveLength(3)
-  })
+  test.each(['plain', 'scram-sha-256', 'scram-sha-512'])(
+    '%s: the right credentials and authority work',
+    async (name) => {
+      await using log = await openEventLog(secure(SASL_USER.password, `${ca()}&mechanism=${name}`), { now: Date.now })
+      const topic = `secure-${randomUUID()}`
+      await log.ensureTopics([{ topic, partitions: 1, cleanup: 'delete' }], { signal: never })
+      expect(await log.append(topic, records(3), { signal: never })).toHaveLength(3)
+    },
+  )
 
   test('a wrong password is CONFIG_INVALID and does not show it', async () => {
     const error = await openEventLog(secure('hunter2', ca()), { now: Date.now }).catch((reason: unknown) => reason)
@@ -163,100 +144,6 @@ describe('Kafka with TLS and SASL', () => {
     await expect(unknown).rejects.toMatchObject({ message: expect.stringMatching(/LOG_URL.*certificate/is) })
     const plain = openEventLog(`${services.url('kafka')}?tls=true`, { now: Date.now })
     await expect(plain).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' })
-  })
-})
-
-describe('groups on Kafka', () => {
-  test('partitions that are added while running are worked on', async () => {
-    await using log = await openWithTopic(1)
-    const stop = new AbortController()
-    const partitions = new Set<number>()
-    const consuming = log.consume(
-      { group: log.topic, topics: [log.topic], batchRecordsMax: 10, signal: stop.signal },
-      {
-        async onBatch({ partition }) {
-          partitions.add(partition)
-        },
-      },
-    )
-    await log.append(log.topic, records(20), { signal: never })
-    await until('work on the only partition', () => partitions.has(0))
-    const admin = new kafkajs.Kafka({ brokers: brokers(), logLevel: 0 }).admin()
-    await admin.connect()
-    await admin.createPartitions({ topicPartitions: [{ topic: log.topic, count: 3 }] })
-    await admin.disconnect()
-    await until('work on all three partitions', async () => {
-      await log.append(log.topic, records(17), { signal: never })
-      return partitions.size === 3
-    })
-    stop.abort()
-    await consuming
-  })
-
-  test('a member stalled past its session loses its partitions, gives its batch up, and cannot commit over its successor', async () => {
-    await using log = await openWithTopic(1)
-    const { topic } = log
-    await log.append(topic, records(40), { signal: never })
-    await using zombie = startMember(topic)
-    await until('work of the first member', () => zombie.said('worked').length >= 2)
-    await until('a running batch', () => zombie.said('started').length > zombie.said('worked').length)
-    process.kill(zombie.pid, 'SIGSTOP')
-    const stop = new AbortController()
-    const offsets: number[] = []
-    const consuming = log.consume(
-      { group: topic, topics: [topic], batchRecordsMax: 100, signal: stop.signal },
-      {
-        async onBatch(batch) {
-          offsets.push(...batch.records.map(({ offset }) => offset))
-        },
-      },
-    )
-    await until('takeover', () => offsets.at(-1) === 39)
-    const firstOfSuccessor = offsets[0] as number
-    const workedByZombie = zombie.said('worked').length
-    expect(firstOfSuccessor).toBeLessThanOrEqual(workedByZombie)
-    await until('the successor to commit', async () => (await log.committed(topic, topic, { signal: never }))[0] === 40)
-    const before = zombie.lines.length
-    process.kill(zombie.pid, 'SIGCONT')
-    await until('the zombie to let go', () => zombie.lines.slice(before).some(({ what }) => what === 'revoked'))
-    expect(zombie.lines.slice(before).filter(({ what }) => what === 'worked').length).toBeLessThanOrEqual(1)
-    expect(await log.committed(topic, topic, { signal: never })).toEqual([40])
-    stop.abort()
-    await consuming
-  })
-
-  test('aborted transactions of other producers are not delivered, and the group passes what they leave behind', async () => {
-    await using log = await openWithTopic(1)
-    const { topic } = log
-    const kafka = new kafkajs.Kafka({ brokers: brokers(), logLevel: 0 })
-    const producer = kafka.producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 })
-    await producer.connect()
-    for (const [text, ending] of [
-      ['kept-1', 'commit'],
-      ['dropped', 'abort'],
-      ['kept-2', 'commit'],
-    ] as const) {
-      const transaction = await producer.transaction()
-      await transaction.send({ topic, messages: [{ key: 'k', value: text }] })
-      await transaction[ending]()
-    }
-    await producer.disconnect()
-    const stop = new AbortController()
-    const texts: string[] = []
-    await log.consume(
-      { group: topic, topics: [topic], batchRecordsMax: 100, signal: stop.signal },
-      {
-        async onBatch(batch) {
-          texts.push(...batch.records.map(textOf))
-          if (texts.length >= 2) stop.abort()
-        },
-      },
-    )
-    expect(texts).toEqual(['kept-1', 'kept-2'])
-    const [{ endOffset } = { endOffset: -1 }] = await log.offsets(topic, { signal: never })
-    expect(await log.committed(topic, topic, { signal: never })).toEqual([endOffset])
-    const read = await log.read({ topic, partition: 0, offset: 1 }, 10, { signal: never })
-    expect(read.map(textOf)).toEqual(['kept-2'])
   })
 })
 
@@ -321,28 +208,4 @@ async function configure(topic: string, entries: Readonly<Record<string, string>
   const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }]
   await admin.alterConfigs({ validateOnly: false, resources })
   await admin.disconnect()
-}
-
-interface Line {
-  readonly what: string
-}
-
-function startMember(topic: string) {
-  const script = fileURLToPath(new URL('./kafka-member.ts', import.meta.url))
-  const child: ChildProcess = spawn(process.execPath, [script, url(), topic, topic], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const lines: Line[] = []
-  if (child.stdout !== null)
-    createInterface({ input: child.stdout }).on('line', (text) => lines.push(JSON.parse(text) as Line))
-  const ended = new Promise((resolve) => child.once('exit', resolve))
-  return {
-    pid: child.pid as number,
-    lines,
-    said: (what: string) => lines.filter((line) => line.what === what),
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
-      await ended
-    },
-  }
 }

@@ -18,7 +18,7 @@ export const CERTIFICATE_FILE = 'certificate.pem'
 
 /**
  * One Apache Kafka node, broker and controller (KRaft); topics are created on request only. Its second extra port takes
- * TLS with SASL (plain), for clients that are to be tried with it.
+ * TLS with SASL (plain and SCRAM), for clients that are to be tried with it.
  */
 export const kafka: ServiceDefinition = {
   needs: { java: 'default-jre-headless', mvn: 'maven', openssl: 'openssl' },
@@ -39,7 +39,8 @@ export const kafka: ServiceDefinition = {
     const formatted = await readFile(join(place.dataFolder, 'logs', 'meta.properties')).catch(() => null)
     if (formatted === null) {
       const { command, args } = java(place, '128m', 'kafka.tools.StorageTool')
-      await runTool(command, [...args, 'format', '-t', clusterId(), '-c', properties])
+      const users = SCRAM_MECHANISMS.flatMap((mechanism) => ['--add-scram', scramUser(mechanism)])
+      await runTool(command, [...args, 'format', '-t', clusterId(), '-c', properties, ...users])
     }
     const { command, args } = java(place, HEAP, 'kafka.Kafka')
     return { command, args: [...args, properties] }
@@ -70,8 +71,9 @@ controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},SECURE://127.0.0.1:${securePort}
 advertised.listeners=PLAINTEXT://127.0.0.1:${port},SECURE://127.0.0.1:${securePort}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL
-listener.name.secure.sasl.enabled.mechanisms=PLAIN
+listener.name.secure.sasl.enabled.mechanisms=PLAIN,${SCRAM_MECHANISMS.join()}
 listener.name.secure.plain.sasl.jaas.config=${PLAIN_LOGIN} user_${SASL_USER.username}="${SASL_USER.password}";
+${SCRAM_MECHANISMS.map((name) => `listener.name.secure.${name.toLowerCase()}.sasl.jaas.config=${SCRAM_LOGIN};`).join('\n')}
 listener.name.secure.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location=${join(dataFolder, KEYSTORE_FILE)}
 inter.broker.listener.name=PLAINTEXT
@@ -99,6 +101,12 @@ log.cleaner.backoff.ms=1000
 
 const KEYSTORE_FILE = 'keystore.pem'
 const PLAIN_LOGIN = 'org.apache.kafka.common.security.plain.PlainLoginModule required'
+const SCRAM_LOGIN = 'org.apache.kafka.common.security.scram.ScramLoginModule required'
+const SCRAM_MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-512']
+
+function scramUser(mechanism: string): string {
+  return `${mechanism}=[name=${SASL_USER.username},password=${SASL_USER.password}]`
+}
 
 async function makeCertificate({ dataFolder }: ServicePlace): Promise<void> {
   const [keyFile, certificateFile] = [join(dataFolder, 'key.pem'), join(dataFolder, CERTIFICATE_FILE)]

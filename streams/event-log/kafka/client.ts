@@ -4,8 +4,9 @@ import { zstdCompress, zstdDecompress } from 'node:zlib'
 import kafkajs, { type Broker, type Cluster, type Kafka, type KafkaConfig } from 'kafkajs'
 import { MillraceError } from '../../../schemas/errors.ts'
 import type { KafkaAddress } from './address.ts'
+import { mendConnection } from './connection.ts'
 import { mendRequestQueue } from './request-queue.ts'
-import { createSocket } from './socket.ts'
+import { createSockets, type Sockets } from './socket.ts'
 
 const CONNECTION_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
@@ -18,12 +19,11 @@ const compressZstd = promisify(zstdCompress)
 const decompressZstd = promisify(zstdDecompress)
 
 /** The client of one cluster. Nothing is connected yet. @throws MillraceError CONFIG_INVALID for unreadable TLS files. */
-export async function createClient(address: KafkaAddress): Promise<Kafka> {
+export async function createClient(address: KafkaAddress): Promise<{ kafka: Kafka; sockets: Sockets }> {
   mendRequestQueue()
-  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
-    compress: (encoder: { buffer: Buffer }) => compressZstd(encoder.buffer),
-    decompress: (bytes: Buffer) => decompressZstd(bytes),
-  })
+  mendConnection()
+  const sockets = createSockets()
+  addCodecs()
   const config: KafkaConfig = {
     clientId: address.clientId,
     brokers: [...address.brokers],
@@ -31,11 +31,20 @@ export async function createClient(address: KafkaAddress): Promise<Kafka> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: CLIENT_RETRY,
     logLevel: kafkajs.logLevel.NOTHING,
-    socketFactory: createSocket,
+    socketFactory: sockets.create,
     ...(address.tls === null ? {} : { ssl: await tlsOptions(address.tls) }),
   }
   if (address.sasl !== null) config.sasl = address.sasl as NonNullable<KafkaConfig['sasl']>
-  return new kafkajs.Kafka(config)
+  return { kafka: new kafkajs.Kafka(config), sockets }
+}
+
+/** Beside gzip, which the client brings. */
+function addCodecs(): void {
+  const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs
+  codecs[types.ZSTD] = () => ({
+    compress: (encoder: { buffer: Buffer }) => compressZstd(encoder.buffer),
+    decompress: (bytes: Buffer) => decompressZstd(bytes),
+  })
 }
 
 /** A broker as the coordinator of a group; the client has these calls without declaring them. */

@@ -20,6 +20,7 @@ import { commitAsOutsider, committedOffsets } from './membership.ts'
 import { createPartitionReader, type PartitionReader } from './partition-reader.ts'
 import { placeMessages } from './placing.ts'
 import { Sender } from './sender.ts'
+import type { Sockets } from './socket.ts'
 import { createTopicTable, type Topic, type TopicTable } from './topic-table.ts'
 
 interface Waiting {
@@ -32,15 +33,16 @@ interface Waiting {
  */
 export async function openKafkaLog(url: string): Promise<EventLog> {
   const address = parseKafkaUrl(url)
-  const kafka = await createClient(address)
+  const { kafka, sockets } = await createClient(address)
   await using opening = new AsyncDisposableStack()
+  opening.use(sockets)
   const admin = kafka.admin()
   opening.defer(() => admin.disconnect())
   try {
     await admin.connect()
     const cluster = opening.use(await openCluster(kafka))
     const { clusterId } = await admin.describeCluster()
-    const log = new KafkaLog({ kafka, address, admin, cluster, id: clusterId })
+    const log = new KafkaLog({ kafka, sockets, address, admin, cluster, id: clusterId })
     opening.move()
     return log
   } catch (cause) {
@@ -50,6 +52,7 @@ export async function openKafkaLog(url: string): Promise<EventLog> {
 
 interface LogParts {
   readonly kafka: Kafka
+  readonly sockets: Sockets
   readonly address: KafkaAddress
   readonly admin: Admin
   readonly cluster: Cluster & AsyncDisposable
@@ -70,7 +73,7 @@ class KafkaLog implements EventLog {
     const { kafka, address, admin, cluster, id } = parts
     this.id = id
     this.#parts = parts
-    this.#topics = createTopicTable({ admin, cluster }, address)
+    this.#topics = createTopicTable({ admin, cluster, closing: this.#closing.signal }, address)
     this.#reader = createPartitionReader(cluster)
     this.#sender = new Sender(kafka, address.compression)
   }
@@ -118,35 +121,38 @@ class KafkaLog implements EventLog {
     })
   }
 
-  async read(from: Position, recordsMax: number, { signal }: Waiting): Promise<readonly LogRecord[]> {
-    this.#refuse(signal)
-    refuseUnknown(await this.#topics.get(from.topic, signal), from.partition)
-    return this.#reader.read(from, recordsMax, { signal })
+  read(from: Position, recordsMax: number, { signal }: Waiting): Promise<readonly LogRecord[]> {
+    return this.#call(signal, async (ended) => {
+      refuseUnknown(await this.#topics.get(from.topic, ended), from.partition)
+      return this.#reader.read(from, recordsMax, { signal: ended })
+    })
   }
 
-  async offsets(topic: string, { signal }: Waiting): Promise<readonly PartitionOffsets[]> {
-    this.#refuse(signal)
-    return this.#offsets(topic, signal)
+  offsets(topic: string, { signal }: Waiting): Promise<readonly PartitionOffsets[]> {
+    return this.#call(signal, (ended) => this.#offsets(topic, ended))
   }
 
-  async offsetAtTime(topic: string, partition: number, timeMs: number, { signal }: Waiting): Promise<number> {
-    this.#refuse(signal)
-    const known = await this.#topics.get(topic, signal)
-    refuseUnknown(known, partition)
-    return this.#reader.offsetAtTime(known, partition, timeMs, { signal })
+  offsetAtTime(topic: string, partition: number, timeMs: number, { signal }: Waiting): Promise<number> {
+    return this.#call(signal, async (ended) => {
+      const known = await this.#topics.get(topic, ended)
+      refuseUnknown(known, partition)
+      return this.#reader.offsetAtTime(known, partition, timeMs, { signal: ended })
+    })
   }
 
-  async committed(group: string, topic: string, { signal }: Waiting): Promise<readonly (number | null)[]> {
-    this.#refuse(signal)
-    const { partitions } = await this.#topics.get(topic, signal)
-    const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
-    return committedOffsets(this.#parts.cluster, group, all, signal)
+  committed(group: string, topic: string, { signal }: Waiting): Promise<readonly (number | null)[]> {
+    return this.#call(signal, async (ended) => {
+      const { partitions } = await this.#topics.get(topic, ended)
+      const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
+      return committedOffsets(this.#parts.cluster, group, all, ended)
+    })
   }
 
-  async commit(group: string, next: readonly Position[], { signal }: Waiting): Promise<void> {
-    this.#refuse(signal)
-    for (const { topic, partition } of next) refuseUnknown(await this.#topics.get(topic, signal), partition)
-    if (next.length > 0) await commitAsOutsider(this.#parts.cluster, group, next, signal)
+  commit(group: string, next: readonly Position[], { signal }: Waiting): Promise<void> {
+    return this.#call(signal, async (ended) => {
+      for (const { topic, partition } of next) refuseUnknown(await this.#topics.get(topic, ended), partition)
+      if (next.length > 0) await commitAsOutsider(this.#parts.cluster, group, next, ended)
+    })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -160,6 +166,7 @@ class KafkaLog implements EventLog {
     await this.#sender.close()
     await this.#parts.cluster[Symbol.asyncDispose]()
     await this.#parts.admin.disconnect().catch(() => undefined)
+    this.#parts.sockets[Symbol.dispose]()
   }
 
   async #offsets(topic: string, signal: AbortSignal): Promise<readonly PartitionOffsets[]> {
@@ -172,6 +179,12 @@ class KafkaLog implements EventLog {
     } catch (cause) {
       throw logFailure('no Kafka broker can be reached', cause)
     }
+  }
+
+  /** Closing ends it, and waits for that: a request that comes after it would connect again. */
+  async #call<T>(signal: AbortSignal, work: (ended: AbortSignal) => Promise<T>): Promise<T> {
+    this.#refuse(signal)
+    return this.#track(() => work(AbortSignal.any([signal, this.#closing.signal])))
   }
 
   /** Closing waits for it. */

@@ -2,7 +2,9 @@ import type { Admin, Cluster } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import { MillraceError } from '../../../schemas/errors.ts'
 import type { TopicSpec } from '../port.ts'
+import type { KafkaAddress } from './address.ts'
 import { protocolType, withPatience } from './failure.ts'
+import { createTopicSettings } from './topic-settings.ts'
 
 const PARTITIONS_MAX = 65_536
 const PATIENCE_MS = 10_000
@@ -18,17 +20,21 @@ export interface Topic {
 
 /** The cluster's topics. */
 export interface TopicTable {
-  /** Creates missing topics; existing ones stay as they are, for whoever runs the cluster may have changed them. */
+  /**
+   * Creates missing topics; existing ones take over retention and record size. What else was set on them stays, and
+   * so do their partitions and clean-up.
+   */
   ensure(specs: readonly TopicSpec[], signal: AbortSignal): Promise<void>
   /** The number of partitions may be some seconds old. @throws MillraceError INVALID_REQUEST for an unknown topic. */
   get(name: string, signal: AbortSignal): Promise<Topic>
 }
 
 export function createTopicTable(
-  parts: { admin: Admin; cluster: Cluster },
-  options: { replication: number | null },
+  parts: { admin: Admin; cluster: Cluster; closing: AbortSignal },
+  options: Pick<KafkaAddress, 'replication'>,
 ): TopicTable {
-  const { admin, cluster } = parts
+  const { admin, cluster, closing } = parts
+  const settle = createTopicSettings(admin, options)
   const compacting = new Map<string, boolean>()
   const known = new Map<string, { readonly topic: Topic; at: number }>()
 
@@ -42,25 +48,6 @@ export function createTopicTable(
     const compacts = resources[0]?.configEntries[0]?.configValue.includes('compact') ?? false
     compacting.set(name, compacts)
     return compacts
-  }
-
-  async function missing(specs: readonly TopicSpec[]): Promise<TopicSpec[]> {
-    const existing = new Set(await admin.listTopics())
-    return specs.filter(({ topic }) => !existing.has(topic))
-  }
-
-  async function create(specs: readonly TopicSpec[]): Promise<void> {
-    const absent = await missing(specs)
-    if (absent.length === 0) return
-    await admin.createTopics({
-      waitForLeaders: false,
-      topics: absent.map((spec) => ({
-        topic: spec.topic,
-        numPartitions: spec.partitions,
-        replicationFactor: options.replication ?? -1,
-        configEntries: configOf(spec),
-      })),
-    })
   }
 
   async function look(name: string, signal: AbortSignal): Promise<Topic> {
@@ -86,7 +73,7 @@ export function createTopicTable(
       const names = specs.map(({ topic }) => topic)
       const what = `topics ${names.join(', ')} cannot be created`
       await withPatience(cluster, { what, patienceMs: CREATION_PATIENCE_MS, signal }, async () => {
-        await create(specs)
+        await settle(specs)
         await cluster.addMultipleTargetTopics(names)
         for (const name of names) requireLeaders(cluster, name)
       })
@@ -97,31 +84,14 @@ export function createTopicTable(
       if (performance.now() - entry.at > AGE_MAX_MS) {
         entry.at = performance.now()
         // What fails here is not needed now, and is tried again.
-        void look(name, NEVER).catch(() => undefined)
+        void look(name, closing).catch(() => undefined)
       }
       return entry.topic
     },
   }
 }
 
-const NEVER = new AbortController().signal
 const UNKNOWN: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'INVALID_TOPIC_EXCEPTION'])
-
-/** Append times are the broker's: retention, lag and freshness must not depend on producers' clocks. */
-function configOf({
-  cleanup,
-  retentionMs,
-  retentionBytes,
-  recordBytesMax,
-}: TopicSpec): { name: string; value: string }[] {
-  return [
-    { name: 'cleanup.policy', value: cleanup },
-    { name: 'message.timestamp.type', value: 'LogAppendTime' },
-    { name: 'retention.ms', value: String(Math.round(retentionMs ?? -1)) },
-    { name: 'retention.bytes', value: String(retentionBytes ?? -1) },
-    ...(recordBytesMax === undefined ? [] : [{ name: 'max.message.bytes', value: String(recordBytesMax) }]),
-  ]
-}
 
 function requireLeaders(cluster: Cluster, name: string): void {
   const partitions = cluster.findTopicPartitionMetadata(name)

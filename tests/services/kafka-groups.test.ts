@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import kafkajs from 'kafkajs'
+import { describe, expect, test } from 'vitest'
+import { openEventLog } from '../../streams/event-log/open.ts'
+import { never, openWithTopic, records, textOf, until } from './kafka-records.ts'
+import { serviceUrl } from './service-url.ts'
+
+const url = () => `${serviceUrl('kafka')}?sessionTimeoutMs=6000`
+const brokers = () => [serviceUrl('kafka').replace('kafka://', '')]
+
+describe('groups on Kafka', () => {
+  test('partitions that are added while running are worked on', async () => {
+    await using log = await openWithTopic(url(), 1)
+    const stop = new AbortController()
+    const partitions = new Set<number>()
+    const consuming = log.consume(
+      { group: log.topic, topics: [log.topic], batchRecordsMax: 10, signal: stop.signal },
+      {
+        async onBatch({ partition }) {
+          partitions.add(partition)
+        },
+      },
+    )
+    await log.append(log.topic, records(20), { signal: never })
+    await until('work on the only partition', () => partitions.has(0))
+    const admin = new kafkajs.Kafka({ brokers: brokers(), logLevel: 0 }).admin()
+    await admin.connect()
+    await admin.createPartitions({ topicPartitions: [{ topic: log.topic, count: 3 }] })
+    await admin.disconnect()
+    await until('work on all three partitions', async () => {
+      await log.append(log.topic, records(17), { signal: never })
+      return partitions.size === 3
+    })
+    stop.abort()
+    await consuming
+  })
+
+  test('a batch that takes longer than the session keeps its partition, is committed, and does not come again', async () => {
+    await using log = await openEventLog(`${serviceUrl('kafka')}?sessionTimeoutMs=1500`, { now: Date.now })
+    const topic = `long-${randomUUID()}`
+    await log.ensureTopics([{ topic, partitions: 1, cleanup: 'delete' }], { signal: never })
+    await log.append(topic, records(10), { signal: never })
+    const stop = new AbortController()
+    const batches: string[][] = []
+    let lost = false
+    await log.consume(
+      { group: topic, topics: [topic], batchRecordsMax: 10, signal: stop.signal },
+      {
+        async onBatch(batch, control) {
+          batches.push(batch.records.map(textOf))
+          if (batches.length === 1) await sleep(5_000)
+          lost ||= control.signal.aborted
+          if (batches.length === 1) await log.append(topic, records(1, 10), { signal: never })
+          else stop.abort()
+        },
+      },
+    )
+    expect([batches.length, batches[0]?.length, batches[1], lost]).toEqual([2, 10, ['v10'], false])
+    expect(await log.committed(topic, topic, { signal: never })).toEqual([11])
+  })
+
+  test('a member stalled past its session loses its partitions, gives its batch up, and cannot commit over its successor', async () => {
+    await using log = await openWithTopic(url(), 1)
+    const { topic } = log
+    await log.append(topic, records(40), { signal: never })
+    await using zombie = startMember(topic)
+    await until('work of the first member', () => zombie.said('worked').length >= 2)
+    await until('a running batch', () => zombie.said('started').length > zombie.said('worked').length)
+    process.kill(zombie.pid, 'SIGSTOP')
+    const stop = new AbortController()
+    const offsets: number[] = []
+    const consuming = log.consume(
+      { group: topic, topics: [topic], batchRecordsMax: 100, signal: stop.signal },
+      {
+        async onBatch(batch) {
+          offsets.push(...batch.records.map(({ offset }) => offset))
+        },
+      },
+    )
+    await until('takeover', () => offsets.at(-1) === 39)
+    const firstOfSuccessor = offsets[0] as number
+    const workedByZombie = zombie.said('worked').length
+    expect(firstOfSuccessor).toBeLessThanOrEqual(workedByZombie)
+    await until('the successor to commit', async () => (await log.committed(topic, topic, { signal: never }))[0] === 40)
+    const before = zombie.lines.length
+    process.kill(zombie.pid, 'SIGCONT')
+    await until('the zombie to let go', () => zombie.lines.slice(before).some(({ what }) => what === 'revoked'))
+    expect(zombie.lines.slice(before).filter(({ what }) => what === 'worked').length).toBeLessThanOrEqual(1)
+    expect(await log.committed(topic, topic, { signal: never })).toEqual([40])
+    stop.abort()
+    await consuming
+  })
+
+  test('aborted transactions of other producers are not delivered, and the group passes what they leave behind', async () => {
+    await using log = await openWithTopic(url(), 1)
+    const { topic } = log
+    const kafka = new kafkajs.Kafka({ brokers: brokers(), logLevel: 0 })
+    const producer = kafka.producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 })
+    await producer.connect()
+    for (const [text, ending] of [
+      ['kept-1', 'commit'],
+      ['dropped', 'abort'],
+      ['kept-2', 'commit'],
+    ] as const) {
+      const transaction = await producer.transaction()
+      await transaction.send({ topic, messages: [{ key: 'k', value: text }] })
+      await transaction[ending]()
+    }
+    await producer.disconnect()
+    const stop = new AbortController()
+    const texts: string[] = []
+    await log.consume(
+      { group: topic, topics: [topic], batchRecordsMax: 100, signal: stop.signal },
+      {
+        async onBatch(batch) {
+          texts.push(...batch.records.map(textOf))
+          if (texts.length >= 2) stop.abort()
+        },
+      },
+    )
+    expect(texts).toEqual(['kept-1', 'kept-2'])
+    const [{ endOffset } = { endOffset: -1 }] = await log.offsets(topic, { signal: never })
+    expect(await log.committed(topic, topic, { signal: never })).toEqual([endOffset])
+    const read = await log.read({ topic, partition: 0, offset: 1 }, 10, { signal: never })
+    expect(read.map(textOf)).toEqual(['kept-2'])
+  })
+})
+
+interface Line {
+  readonly what: string
+}
+
+function startMember(topic: string) {
+  const script = fileURLToPath(new URL('./kafka-member.ts', import.meta.url))
+  const child: ChildProcess = spawn(process.execPath, [script, url(), topic, topic], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines: Line[] = []
+  if (child.stdout !== null)
+    createInterface({ input: child.stdout }).on('line', (text) => lines.push(JSON.parse(text) as Line))
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  return {
+    pid: child.pid as number,
+    lines,
+    said: (what: string) => lines.filter((line) => line.what === what),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}

@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto'
+import kafkajs, { type Admin } from 'kafkajs'
+import { expect, test } from 'vitest'
+import { openEventLog } from '../../streams/event-log/open.ts'
+import { serviceUrl } from './service-url.ts'
+
+const signal = new AbortController().signal
+const brokers = [serviceUrl('kafka').replace('kafka://', '')]
+const open = () => openEventLog(serviceUrl('kafka'), { now: Date.now })
+
+async function withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new kafkajs.Kafka({ brokers, logLevel: 0 }).admin()
+  await admin.connect()
+  try {
+    return await work(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+async function settingsOf(topic: string): Promise<Record<string, string>> {
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }
+  const asked = { includeSynonyms: false, resources: [resource] }
+  const { resources } = await withAdmin((admin) => admin.describeConfigs(asked))
+  return Object.fromEntries((resources[0]?.configEntries ?? []).map((entry) => [entry.configName, entry.configValue]))
+}
+
+test('a topic takes over another retention at the next start, and what else was set on it stays', async () => {
+  const topic = `settings-${randomUUID()}`
+  const spec = { topic, partitions: 2, cleanup: 'delete' as const, retentionMs: 3_600_000, retentionBytes: 2_000_000 }
+  await using log = await open()
+  await log.ensureTopics([spec], { signal })
+  const asCreated = {
+    ...{ 'retention.ms': '3600000', 'retention.bytes': '2000000', 'cleanup.policy': 'delete' },
+    'message.timestamp.type': 'LogAppendTime',
+  }
+  expect(await settingsOf(topic)).toMatchObject(asCreated)
+  const configEntries = Object.entries({ ...asCreated, 'segment.ms': '777000' }).map(([name, value]) => ({
+    name,
+    value,
+  }))
+  const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }]
+  await withAdmin((admin) => admin.alterConfigs({ validateOnly: false, resources }))
+
+  await log.ensureTopics([{ ...spec, partitions: 5, cleanup: 'compact', retentionMs: 7_200_000 }], { signal })
+  expect(await settingsOf(topic)).toMatchObject({ ...asCreated, 'retention.ms': '7200000', 'segment.ms': '777000' })
+  expect(await log.offsets(topic, { signal })).toHaveLength(2)
+})
