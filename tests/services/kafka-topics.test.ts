@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import kafkajs, { type Admin } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { openEventLog } from '../../streams/event-log/open.ts'
+import { seeded } from '../support/events.ts'
 import { serviceUrl } from './service-url.ts'
 
 const signal = new AbortController().signal
@@ -46,3 +47,30 @@ test('a topic takes over another retention at the next start, and what else was 
   expect(await settingsOf(topic)).toMatchObject({ ...asCreated, 'retention.ms': '7200000', 'segment.ms': '777000' })
   expect(await log.offsets(topic, { signal })).toHaveLength(2)
 })
+
+test.each(['lz4', 'snappy', 'zstd', 'gzip'])(
+  'what %s has packed elsewhere is read like anything else',
+  async (codec) => {
+    const topic = `packed-${randomUUID()}`
+    await using log = await open()
+    await log.ensureTopics([{ topic, partitions: 1, cleanup: 'delete' }], { signal })
+    const configEntries = [{ name: 'compression.type', value: codec }]
+    const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }]
+    // The broker packs anew what is produced otherwise.
+    await withAdmin((admin) => admin.alterConfigs({ validateOnly: false, resources }))
+    const random = seeded(7)
+    const noise = () => Buffer.from(Array.from({ length: 300 }, () => Math.floor(random() * 256)))
+    const values = [
+      ...Array.from({ length: 2_000 }, (_, index) =>
+        Buffer.from(`event ${index % 7} of ${'the same user '.repeat(index % 5)}`),
+      ),
+      ...Array.from({ length: 200 }, noise),
+      ...[Buffer.alloc(60_000, 'a'), Buffer.alloc(60_000, 'abcdefghij'), Buffer.alloc(0)],
+    ]
+    await log.append(topic, values.map((value) => ({ key: 'u', value })), { signal }) // biome-ignore format: one line
+    const read = await log.read({ topic, partition: 0, offset: 0 }, 10_000, { signal })
+    expect(read).toHaveLength(values.length)
+    const wrong = read.filter(({ value }, index) => !Buffer.from(value ?? []).equals(values[index] as Buffer))
+    expect(wrong).toEqual([])
+  },
+)

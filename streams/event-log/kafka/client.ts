@@ -5,7 +5,9 @@ import kafkajs, { type Broker, type Cluster, type Kafka, type KafkaConfig } from
 import { MillraceError } from '../../../schemas/errors.ts'
 import type { KafkaAddress } from './address.ts'
 import { mendConnection } from './connection.ts'
+import { unpackLz4 } from './lz4.ts'
 import { mendRequestQueue } from './request-queue.ts'
+import { unpackSnappy } from './snappy.ts'
 import { createSockets, type Sockets } from './socket.ts'
 
 const CONNECTION_TIMEOUT_MS = 3_000
@@ -38,13 +40,23 @@ export async function createClient(address: KafkaAddress): Promise<{ kafka: Kafk
   return { kafka: new kafkajs.Kafka(config), sockets }
 }
 
-/** Beside gzip, which the client brings. */
+/** Beside gzip, which the client brings. Others may produce with LZ4 or Snappy: a batch that cannot be read stops its partition. */
 function addCodecs(): void {
   const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs
   codecs[types.ZSTD] = () => ({
     compress: (encoder: { buffer: Buffer }) => compressZstd(encoder.buffer),
     decompress: (bytes: Buffer) => decompressZstd(bytes),
   })
+  for (const [type, unpack] of [
+    [types.LZ4, unpackLz4],
+    [types.Snappy, unpackSnappy],
+  ] as const) {
+    // biome-ignore format: one line
+    codecs[type] = () => ({
+      compress: () => Promise.reject(new Error('LZ4 and Snappy are read only; LOG_URL takes gzip, zstd or none')),
+      decompress: async (bytes: Buffer) => unpack(bytes),
+    })
+  }
 }
 
 /** A broker as the coordinator of a group; the client has these calls without declaring them. */

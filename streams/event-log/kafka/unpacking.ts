@@ -1,0 +1,38 @@
+/** Bytes that grow as they are unpacked. */
+export class Output {
+  bytes: Buffer
+  length = 0
+
+  constructor(expected: number) {
+    this.bytes = Buffer.allocUnsafe(Math.max(1_024, expected))
+  }
+
+  push(piece: Buffer): void {
+    this.reserve(piece.length)
+    piece.copy(this.bytes, this.length)
+    this.length += piece.length
+  }
+
+  reserve(more: number): void {
+    if (this.length + more <= this.bytes.length) return
+    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more))
+    this.bytes.copy(larger, 0, 0, this.length)
+    this.bytes = larger
+  }
+
+  taken(): Buffer {
+    return this.bytes.subarray(0, this.length)
+  }
+}
+
+/** Repeats `length` bytes that lie `distance` before the end, which they may reach over. @throws Error before the start. */
+export function copyWithin(output: Output, distance: number, length: number): void {
+  if (distance < 1 || distance > output.length) throw new Error('a packed batch refers to bytes before its start')
+  output.reserve(length)
+  const { bytes } = output
+  let at = output.length
+  const end = at + length
+  if (distance >= length) bytes.copyWithin(at, at - distance, at - distance + length)
+  else for (; at < end; at++) bytes[at] = bytes[at - distance] as number
+  output.length = end
+}
