@@ -55,3 +55,26 @@ test('a monitor that starts on an old backlog takes its age from the record that
     { group: 'g', topic: 'interactions', partition: 1, lagRecords: 0, lagSeconds: 0 },
   ])
 })
+
+test('the record that waits is read once while its group stands still, and again when it has moved on', async () => {
+  const clock = { now: 1_000_000 }
+  await using under = await openTemporaryLog(() => clock.now)
+  const append = () => under.log.append(topic, [{ key: 'k', value: new Uint8Array(1) }], { signal })
+  await append()
+  clock.now += 60_000
+  await append()
+  let reads = 0
+  const log = new Proxy(under.log, {
+    get(target, name) {
+      if (name === 'read') reads++
+      const value = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const monitor = createLagMonitor({ log, groups: [{ group: 'g', topics: [topic] }], now: () => clock.now })
+  for (let times = 0; times < 5; times++) await monitor.sample(signal)
+  expect([reads, monitor.current()[0]?.lagSeconds]).toEqual([1, 60])
+  await under.log.commit('g', [{ topic, partition: 0, offset: 1 }], { signal })
+  for (let times = 0; times < 5; times++) await monitor.sample(signal)
+  expect([reads, monitor.current()[0]?.lagSeconds]).toEqual([2, 0])
+})
