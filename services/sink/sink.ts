@@ -14,6 +14,8 @@ import { type SinkMetrics, sinkMetrics } from './metrics.ts'
 
 export const SINK_GROUP = 'sink'
 const BATCH_RECORDS_MAX = 5_000
+/** The event store is better served with few inserts, and nobody waits for it within a fraction of a second. */
+const GATHER_MS = 250
 const RETRY = { attemptsMax: 5, delayMs: 100, delayMaxMs: 5_000 }
 
 interface SinkWork {
@@ -49,6 +51,7 @@ export async function runSink(
     group: SINK_GROUP,
     topics: [TOPICS.interactions],
     batchRecordsMax: BATCH_RECORDS_MAX,
+    gatherMs: GATHER_MS,
     retry: RETRY,
     signal,
     onFailure(error: unknown) {

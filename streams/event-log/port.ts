@@ -70,7 +70,8 @@ export interface GroupHandler {
   /** Called after the partitions' last batch has ended and before anyone else gets them. */
   onRevoked?(revoked: readonly { topic: string; partition: number }[]): Promise<void>
   /**
-   * Works on one batch; batches of a partition never overlap, those of different partitions may. Resolving commits the offset after the batch.
+   * Works on one batch; batches of a partition never overlap, those of different partitions may. Resolving commits the
+   * offset after the batch, within a fraction of a second and before the partition goes to anyone else.
    * Throwing stops the subscription: `consume` rejects with that error and nothing of the batch is committed
    * (bounded retries are streams/consume.ts's business).
    * Call `heartbeat` at least every few seconds of work; `signal` aborts when the partition is lost or on shutdown.
@@ -82,6 +83,10 @@ export interface ConsumeOptions {
   readonly group: string
   readonly topics: readonly string[]
   readonly batchRecordsMax: number
+  /**
+   * For who would rather have many records than each at once: the log may hold a few back for so long. Absent: it does not.
+   */
+  readonly gatherMs?: number
   readonly signal: AbortSignal
 }
 

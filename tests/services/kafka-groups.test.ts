@@ -63,6 +63,59 @@ describe('groups on Kafka', () => {
     expect(await log.committed(topic, topic, { signal: never })).toEqual([11])
   })
 
+  test('a trickle is committed some times a second, not with each record, and wholly at the end', async () => {
+    await using log = await openWithTopic(url(), 1)
+    const ends = async () => {
+      const offsets = await log.offsets('__consumer_offsets', { signal: never })
+      return offsets.reduce((sum, { endOffset }) => sum + endOffset, 0)
+    }
+    const stop = new AbortController()
+    let batches = 0
+    const consuming = log.consume(
+      { group: log.topic, topics: [log.topic], batchRecordsMax: 10, signal: stop.signal },
+      {
+        async onBatch() {
+          batches++
+        },
+      },
+    )
+    await log.append(log.topic, records(1), { signal: never })
+    await until('the first batch', () => batches > 0)
+    const [before, started] = [await ends(), performance.now()]
+    for (let index = 0; index < 100; index++) await log.append(log.topic, records(1, index), { signal: never })
+    stop.abort()
+    await consuming
+    const intervals = (performance.now() - started) / 100
+    expect(batches).toBeGreaterThan(10)
+    // One a tenth of a second at most, the last one, and the group's own record of who is in it.
+    expect((await ends()) - before).toBeLessThanOrEqual(intervals + 3)
+    const [committed] = await log.committed(log.topic, log.topic, { signal: never })
+    expect(committed).toBeGreaterThan(10)
+  })
+
+  test('a reader that gathers gets a trickle in few batches', async () => {
+    await using log = await openWithTopic(url(), 1)
+    const stop = new AbortController()
+    const sizes: number[] = []
+    const gatherMs = 400
+    const consuming = log.consume(
+      { group: log.topic, topics: [log.topic], batchRecordsMax: 1_000, gatherMs, signal: stop.signal },
+      {
+        async onBatch(batch) {
+          sizes.push(batch.records.length)
+        },
+      },
+    )
+    await log.append(log.topic, records(1), { signal: never })
+    await until('the first batch', () => sizes.length > 0)
+    const started = performance.now()
+    for (let index = 0; index < 100; index++) await log.append(log.topic, records(1, index), { signal: never })
+    await until('all records', () => sizes.reduce((sum, size) => sum + size, 0) === 101)
+    stop.abort()
+    await consuming
+    expect(sizes.length).toBeLessThanOrEqual((performance.now() - started) / gatherMs + 2)
+  })
+
   test('a member stalled past its session loses its partitions, gives its batch up, and cannot commit over its successor', async () => {
     await using log = await openWithTopic(url(), 1)
     const { topic } = log

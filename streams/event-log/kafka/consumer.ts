@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from 'kafkajs'
 import { MillraceError } from '../../../schemas/errors.ts'
 import type { AssignedPartition, ConsumeOptions, GroupHandler, LogBatch, PartitionOffsets } from '../port.ts'
@@ -12,6 +12,9 @@ export interface ConsumerParts {
   readonly sessionTimeoutMs: number
   offsets(topic: string, signal: AbortSignal): Promise<readonly PartitionOffsets[]>
 }
+
+/** Each commit costs the broker a record of its own; a group that works on a trickle would make hundreds a second. */
+const COMMIT_INTERVAL_MS = 100
 
 /** What happened to an assignment: all three end the work on it. */
 type Ending = 'rebalancing' | 'lost' | 'shutdown'
@@ -102,7 +105,7 @@ class Assignment {
     await fetching.addMultipleTargetTopics([...options.topics])
     await fetching.refreshMetadata().catch(() => undefined)
     const fetcher = new Fetcher({
-      ...{ cluster: fetching, cursors, signal: this.#stop.signal },
+      ...{ cluster: fetching, cursors, gatherMs: options.gatherMs ?? 0, signal: this.#stop.signal },
       startOffsetOf: async ({ topic, partition }) => {
         const known = (await offsets(topic, this.#stop.signal))[partition]
         return known?.startOffset ?? 0
@@ -179,6 +182,7 @@ class Assignment {
     while (this.#uncommitted.size > 0 && !this.#lost.signal.aborted) {
       try {
         await this.#commitAll()
+        await sleep(COMMIT_INTERVAL_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined)
       } catch {
         this.#end('shutdown')
         return

@@ -9,6 +9,8 @@ const READ_COMMITTED = 1
 const LONG_WAIT_MS = 500
 /** While a full partition is left out of a request, that request must not wait long. */
 const SHORT_WAIT_MS = 25
+/** Fewer bytes than this are held back at the broker for a reader that would rather gather. */
+const GATHERED_BYTES = 65_536
 const PARTITION_BYTES_MAX = 1_048_576
 const REQUEST_BYTES_MAX = 8 * 1_048_576
 /** Bytes that wait to be worked on, in values: of one partition, and of all. */
@@ -37,6 +39,8 @@ export interface FetcherParts {
   /** A connection of the fetcher's own, for its requests wait at the broker. */
   readonly cluster: Cluster
   readonly cursors: readonly Cursor[]
+  /** How long the broker may hold a few records back; 0 for not at all. */
+  readonly gatherMs: number
   /** Where a partition begins now: records that retention removed before they were read are passed over. */
   readonly startOffsetOf: (cursor: Cursor) => Promise<number>
   readonly signal: AbortSignal
@@ -118,8 +122,11 @@ export class Fetcher {
       })),
     }))
     const broker = await this.#parts.cluster.findBroker({ nodeId: leader })
-    const maxWaitTime = open.length === led.length ? LONG_WAIT_MS : SHORT_WAIT_MS
-    const request = { isolationLevel: READ_COMMITTED, maxWaitTime, minBytes: 1, maxBytes: REQUEST_BYTES_MAX, topics }
+    const { gatherMs } = this.#parts
+    const longWaitMs = gatherMs > 0 ? gatherMs : LONG_WAIT_MS
+    const maxWaitTime = open.length === led.length ? longWaitMs : SHORT_WAIT_MS
+    const minBytes = gatherMs > 0 ? GATHERED_BYTES : 1
+    const request = { isolationLevel: READ_COMMITTED, maxWaitTime, minBytes, maxBytes: REQUEST_BYTES_MAX, topics }
     const answer = (await broker.fetch(request)) as {
       responses: { topicName: string; partitions: FetchedPartition[] }[]
     }

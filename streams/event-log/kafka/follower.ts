@@ -28,7 +28,7 @@ export async function runFollower(
   const stop = new AbortController()
   const ended = AbortSignal.any([signal, stop.signal])
   const fetcher = new Fetcher({
-    ...{ cluster, cursors, signal: ended },
+    ...{ cluster, cursors, gatherMs: 0, signal: ended },
     startOffsetOf: async ({ partition }) => (await offsets(ended))[partition]?.startOffset ?? 0,
   })
   let caughtUp = false
