@@ -29,10 +29,10 @@ export async function benchFreshness(): Promise<void> {
 
 /**
  * Posts single events at a steady rate and, for each, asks with its token; the reply's own HTTP round trip counts. The
- * first second is left out: it warms the code up.
+ * first `warmUpSeconds` are left out: they warm the code up.
  * @throws Error when a reply comes without the event that it was asked for.
  */
-export async function measureFreshness(url: string, eventsPerSecond: number): Promise<Freshness> {
+export async function measureFreshness(url: string, eventsPerSecond: number, warmUpSeconds = 1): Promise<Freshness> {
   const freshness: number[] = []
   const acknowledged: number[] = []
   const running: Promise<void>[] = []
@@ -40,7 +40,7 @@ export async function measureFreshness(url: string, eventsPerSecond: number): Pr
   const expected = new Map<string, number>()
   for (let user = 0; user < USERS; user++) expected.set(`u${user}`, await client.eventsOf(`u${user}`, ''))
   const startedAt = performance.now()
-  for (let index = 0; index < eventsPerSecond * SECONDS; index++) {
+  for (let index = 0; index < eventsPerSecond * (warmUpSeconds + SECONDS); index++) {
     const due = startedAt + (index * 1_000) / eventsPerSecond
     const wait = due - performance.now()
     if (wait > 0) await pause(wait)
@@ -51,7 +51,7 @@ export async function measureFreshness(url: string, eventsPerSecond: number): Pr
 
   async function one(index: number): Promise<void> {
     const userId = `u${index % USERS}`
-    const isWarm = index >= eventsPerSecond
+    const isWarm = index >= eventsPerSecond * warmUpSeconds
     const postedAt = performance.now()
     const token = await client.post({ userId, itemId: `i${index % 1_000}`, type: 'view' })
     const acknowledgedAt = performance.now()
