@@ -9,8 +9,8 @@ const FIXED = [{ name: 'message.timestamp.type', value: 'LogAppendTime' }]
 const SET_ON_TOPIC = 1
 
 /**
- * Creates topics that are missing and brings the retention of the others up to what is asked for. What else was set on a
- * topic stays, and so do its partitions and clean-up.
+ * Creates topics that are missing and brings retention and record size of the others up to what is asked for. What else
+ * was set on a topic stays, and so do its partitions and clean-up.
  */
 export function createTopicSettings(
   admin: Admin,
