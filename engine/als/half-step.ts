@@ -1,6 +1,7 @@
 import type { AlsKernels } from '../kernels/als-kernels.ts'
 import { meet, takeChunks } from './barrier.ts'
 import { CHUNK_ROWS, type Layout, STRIPES } from './layout.ts'
+import { GROUP_BYTES, longRows } from './long-rows.ts'
 import type { SharedState, Side } from './shared-state.ts'
 import type { Weights } from './weights.ts'
 
@@ -11,6 +12,9 @@ const ROTATE_ROWS = 512
 
 /** A packed side of more bytes is fetched ahead: it pays beyond the last cache (measured at 32 MiB of it). */
 const FAR_BYTES = 24 * 2 ** 20
+
+/** More observations than any row has. */
+const ALL = 0x7fffffff
 
 /** Curvature of padding: negative, which the gradient kernel takes as "leave alone". */
 const PADDING = -1e30
@@ -39,16 +43,39 @@ export function halfStep(crew: Crew, side: Side, solver: 'cg' | 'cholesky' | 'ex
   const { kernels, layout, state, scratch } = crew
   sumGram(crew, side)
   rotate(crew, side)
-  const far = side.otherRows * layout.width * 2 > FAR_BYTES ? 1 : 0
-  takeChunks(state.control, side.rows, CHUNK_ROWS, (from, to) => {
-    const row = rowArguments(crew, side, layout.curvature, from, to)
-    if (solver === 'cholesky') kernels.solveRows(...row, scratch)
-    else if (solver === 'cg') {
-      row[1] = layout.packed
-      kernels.improveRows(...row, layout.spread, CG_STEPS, 0, far, scratch)
-    } else kernels.improveRows(...row, layout.spread, EXACT_STEPS, EXACT_ERROR, far, scratch)
-  })
+  if (solver === 'cg') improve(crew, side)
+  else {
+    const far = side.otherRows * layout.width * 4 > FAR_BYTES ? 1 : 0
+    takeChunks(state.control, side.rows, CHUNK_ROWS, (from, to) => {
+      const row = rowArguments(crew, side, layout.curvature, from, to)
+      if (solver === 'cholesky') kernels.solveRows(...row, scratch)
+      else kernels.improveRows(...row, layout.spread, EXACT_STEPS, EXACT_ERROR, ALL, far, scratch)
+    })
+  }
   meet(state.control, layout.threads)
+}
+
+/** A few gradient steps for every row: the groups of long rows first, then the others in chunks. */
+function improve(crew: Crew, side: Side): void {
+  const { kernels, layout, state, scratch } = crew
+  const { longest, tileRows, groups } = longRows(kernels, layout, state, side)
+  const far = side.otherRows * layout.width * 2 > FAR_BYTES ? 1 : 0
+  const chunks = groups.length + Math.ceil(side.rows / CHUNK_ROWS)
+  takeChunks(state.control, chunks, 1, (chunk) => {
+    const group = groups[chunk]
+    if (group !== undefined) {
+      new Int32Array(state.control.buffer, scratch, group.rows.length).set(group.rows)
+      const row = rowArguments(crew, side, layout.curvature, scratch, group.rows.length)
+      row[1] = layout.packed
+      const rest = scratch + GROUP_BYTES
+      kernels.improveTogether(...row, layout.spread, CG_STEPS, side.otherRows, tileRows, group.shared ? 1 : 0, rest)
+    } else {
+      const from = (chunk - groups.length) * CHUNK_ROWS
+      const row = rowArguments(crew, side, layout.curvature, from, Math.min(side.rows, from + CHUNK_ROWS))
+      row[1] = layout.packed
+      kernels.improveRows(...row, layout.spread, CG_STEPS, 0, longest, far, scratch)
+    }
+  })
 }
 
 /** Needs the Gram matrix in the first stripe; leaves the rotated factors, `curvature` and `spread`. */

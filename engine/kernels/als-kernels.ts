@@ -50,8 +50,28 @@ export interface AlsKernels {
   solve(matrix: number, rightSide: number, inverse: number, width: number, regularization: number): void
   solveRows(...options: [...row: RowArguments, scratch: number]): void
   improveRows(
-    ...options: [...row: RowArguments, spread: number, steps: number, tolerance: number, far: number, scratch: number]
+    ...options: [
+      ...row: RowArguments,
+      spread: number,
+      steps: number,
+      tolerance: number,
+      longest: number,
+      far: number,
+      scratch: number,
+    ]
   ): void
+  improveTogether(
+    ...options: [
+      ...row: RowArguments,
+      spread: number,
+      steps: number,
+      otherRows: number,
+      tileRows: number,
+      shared: number,
+      scratch: number,
+    ]
+  ): void
+  rowsTogether(width: number, scratchBytes: number): number
   diagonalize(gram: number, rotation: number, curvature: number, width: number, scratch: number): void
   pack(to: number, from: number, bytes: number): void
   rotateRows(rows: number, rotation: number, from: number, to: number, width: number, scratch: number): void

@@ -8,6 +8,7 @@ import { dot, madd } from './_vector';
 import { linear, observed, quadratic } from './_weights';
 export { observe, solve, solveRows } from './_exact';
 export { improveRows } from './_gradients';
+export { improveTogether, rowsTogether } from './_together';
 export { pack } from './_passes';
 export { diagonalize, rotateRows } from './_rotate';
 
