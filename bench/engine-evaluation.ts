@@ -6,7 +6,7 @@ import { measureInParallel } from '../engine/evaluation/parallel.ts'
 import { type MetricName, metricsAt } from '../engine/evaluation/ranking-metrics.ts'
 import type { Model } from '../engine/model/model.ts'
 import type { Scorer } from '../engine/scoring/port.ts'
-import type { GivenSplit } from './given-split.ts'
+import type { ComparedSplit } from './given-split.ts'
 import { rounded } from './report.ts'
 
 /** Users whose fold-in and list are timed; the first ones warm up. */
@@ -19,7 +19,7 @@ const TIMED_USERS_MAX = 20_000
  */
 export async function evaluateHeldOut(
   model: Model,
-  split: GivenSplit,
+  split: ComparedSplit,
   k: number,
   threads: number,
 ): Promise<Readonly<Record<string, number>>> {
@@ -35,19 +35,19 @@ export async function evaluateHeldOut(
 }
 
 /** NDCG@k alone, over the same users. */
-export async function heldOutNdcg(model: Model, split: GivenSplit, k: number, threads: number): Promise<number> {
+export async function heldOutNdcg(model: Model, split: ComparedSplit, k: number, threads: number): Promise<number> {
   const name: MetricName = `ndcg_at_${k}`
   const plan = { metrics: [name], catalogueAt: null }
   const { values } = await measureInParallel(contestantOf(model, split), split.comparison, { plan, threads })
   return mean(values)
 }
 
-function contestantOf(model: Model, { comparison, itemIds, popular }: GivenSplit): Contestant {
+function contestantOf(model: Model, { comparison, itemIds, popular }: ComparedSplit): Contestant {
   return { kind: 'model', model, histories: comparison.past, itemIds, fallback: popular }
 }
 
 /** Microseconds of fold-in and exact top-k, one user at a time on one thread, of test users that training knows. */
-export function timeUsers(scorer: Scorer, { comparison }: GivenSplit, k: number) {
+export function timeUsers(scorer: Scorer, { comparison }: ComparedSplit, k: number) {
   const { past, holdout } = comparison
   const foldIn: number[] = []
   const recommend: number[] = []

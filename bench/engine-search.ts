@@ -12,7 +12,7 @@ import { MillraceError } from '../schemas/errors.ts'
 import type { Recipe } from '../schemas/training.ts'
 import { heldOutNdcg } from './engine-evaluation.ts'
 import { type EngineOptions, shapeOf } from './engine-options.ts'
-import { givenSplit } from './given-split.ts'
+import { comparedSplit, givenSplit } from './given-split.ts'
 import type { Pairs } from './interaction-file.ts'
 import { matrixOfPairs, type NamedMatrix } from './interaction-matrix.ts'
 
@@ -27,7 +27,7 @@ export async function searchRecipe(pairs: Pairs, options: EngineOptions): Promis
   const train = matrixOfPairs(fitted)
   checkShape(train.matrix)
   checkRows(train.matrix, 0, train.matrix.users)
-  const split = givenSplit(train, held, 1)
+  const split = comparedSplit(train, givenSplit(train, held), 1)
   const shape = shapeOf(train.matrix)
   const candidates = candidateRecipes(defaultRecipe(parameters, 36_500, shape), parameters, null, search, shape)
   const fit = async (recipe: Recipe, previous: Model | null, done: number): Promise<Model> => {
@@ -84,7 +84,11 @@ function pick(pairs: Pairs, wanted: (at: number) => boolean): Pairs {
   }
 }
 
-function renumbered(ids: readonly string[], places: Int32Array, kept: Int32Array): { ids: string[]; at: Int32Array } {
+function renumbered(
+  ids: readonly string[],
+  places: Int32Array,
+  kept: Int32Array,
+): { ids: string[]; at: Int32Array<ArrayBuffer> } {
   const numbers = new Int32Array(ids.length).fill(-1)
   const used: string[] = []
   const at = Int32Array.from(kept, (place) => {

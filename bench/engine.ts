@@ -12,7 +12,7 @@ import type { Recipe } from '../schemas/training.ts'
 import { evaluateHeldOut, timeUsers } from './engine-evaluation.ts'
 import { type EngineOptions, parseEngineOptions, recipeFor } from './engine-options.ts'
 import { modelOf, searchRecipe } from './engine-search.ts'
-import { type GivenSplit, givenSplit } from './given-split.ts'
+import { comparedSplit, type GivenSplit, givenSplit } from './given-split.ts'
 import { readInteractionFile } from './interaction-file.ts'
 import { matrixOfPairs, type NamedMatrix } from './interaction-matrix.ts'
 import { rounded } from './report.ts'
@@ -31,7 +31,7 @@ async function run(): Promise<void> {
   const test = options.test === null ? null : await readInteractionFile(options.test)
   checkShape(train.matrix)
   checkRows(train.matrix, 0, train.matrix.users)
-  const split = test && givenSplit(train, test, options.parameters.seed ?? 42)
+  const split = test && givenSplit(train, test)
   const searched =
     options.search > 1
       ? await searchRecipe(await readInteractionFile(options.train, { timestamps: true }), options)
@@ -88,11 +88,12 @@ async function measure(
   train: NamedMatrix,
   recipe: Recipe,
   factors: AlsFactors,
-  split: GivenSplit | null,
-  { top, threads }: EngineOptions,
+  given: GivenSplit | null,
+  { top, threads, parameters }: EngineOptions,
 ): Promise<Readonly<Record<string, number | null>>> {
   const loss = alsLoss(train.matrix, { ...factors, factors: recipe.factors }, weightsOf(recipe))
-  if (split === null) return { loss }
+  if (given === null) return { loss }
+  const split = comparedSplit(train, given, parameters.seed ?? 42)
   const model = modelOf(train, recipe, factors.itemFactors)
   const held = await evaluateHeldOut(model, split, top, threads)
   using scorer = createScorer(model)

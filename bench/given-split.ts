@@ -1,5 +1,5 @@
 import { createComparison } from '../engine/evaluation/evaluate.ts'
-import { buildHoldout } from '../engine/evaluation/holdout.ts'
+import { buildHoldout, type Holdout } from '../engine/evaluation/holdout.ts'
 import type { Comparison } from '../engine/evaluation/measure.ts'
 import { type PairTable, sharedCopy } from '../engine/evaluation/pair-table.ts'
 import { MillraceError } from '../schemas/errors.ts'
@@ -8,33 +8,43 @@ import type { NamedMatrix } from './interaction-matrix.ts'
 
 /** A training file and a test file as one past and one future. */
 export interface GivenSplit {
-  readonly comparison: Comparison
+  readonly holdout: Holdout
+  /** Rows and items of both files: users of training in order, then those that only the test file has; items likewise. */
+  readonly users: number
   /** Ids by rank: those of training in order, then items that only the test file has (no list can hold them). */
   readonly itemIds: readonly string[]
+}
+
+/** A split with what measuring needs beside it; it takes twice the memory of the training matrix. */
+export interface ComparedSplit extends GivenSplit {
+  readonly comparison: Comparison
   /** Ranks by the number of users who have them: what users are shown of whom nothing is known. */
   readonly popular: Int32Array
 }
 
 /** Throws INVALID_INPUT_FILE when no user has a test item that training does not give away: nothing could be measured. */
-export function givenSplit(train: NamedMatrix, test: Pairs, seed: number): GivenSplit {
+export function givenSplit(train: NamedMatrix, test: Pairs): GivenSplit {
   const rankOf = placesOf(train.itemIds)
   const rowOf = placesOf(train.userIds)
   const itemAt = test.items.map((id) => added(rankOf, id))
   const userAt = test.users.map((id) => added(rowOf, id))
-  const past = tableOfMatrix(train, rowOf.size, rankOf.size)
   const future = tableOfPairs(test, userAt, itemAt, rowOf.size, rankOf.size)
-  const holdout = buildHoldout(past, future)
+  const holdout = buildHoldout(pairsOf(train, rowOf.size, rankOf.size), future)
   if (holdout.users.length === 0) {
     throw new MillraceError(
       'INVALID_INPUT_FILE',
       `none of the ${test.userAt.length} test pairs has a positive weight and is absent from training, so that nothing could be measured; nothing was trained`,
     )
   }
-  return {
-    comparison: createComparison(past, holdout, seed),
-    itemIds: [...rankOf.keys()],
-    popular: popularItems(train),
-  }
+  return { holdout, users: rowOf.size, itemIds: [...rankOf.keys()] }
+}
+
+export function comparedSplit(train: NamedMatrix, split: GivenSplit, seed: number): ComparedSplit {
+  const { strengths: narrow } = train.matrix
+  const strengths = new Float64Array(new SharedArrayBuffer(narrow.length * 8))
+  strengths.set(narrow)
+  const past = { ...pairsOf(train, split.users, split.itemIds.length), strengths }
+  return { ...split, comparison: createComparison(past, split.holdout, seed), popular: popularItems(train) }
 }
 
 function placesOf(ids: readonly string[]): Map<string, number> {
@@ -48,14 +58,16 @@ function added(places: Map<string, number>, id: string): number {
   return places.size - 1
 }
 
-function tableOfMatrix({ matrix }: NamedMatrix, users: number, items: number): PairTable {
+/** The pairs of the matrix, which are shared, not copied; users that training does not know have none. */
+function pairsOf({ matrix }: NamedMatrix, users: number, items: number): Omit<PairTable, 'strengths'> {
   const pointers = new Int32Array(users + 1).fill(matrix.itemIndices.length)
   pointers.set(matrix.rowPointers)
   return {
-    ...{ users, items, events: matrix.itemIndices.length },
+    users,
+    items,
+    events: matrix.itemIndices.length,
     pointers: sharedCopy(pointers),
-    itemRanks: sharedCopy(matrix.itemIndices),
-    strengths: sharedCopy(Float64Array.from(matrix.strengths)),
+    itemRanks: matrix.itemIndices,
   }
 }
 

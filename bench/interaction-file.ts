@@ -6,9 +6,9 @@ import { MillraceError } from '../schemas/errors.ts'
 export interface Pairs {
   readonly users: readonly string[]
   readonly items: readonly string[]
-  readonly userAt: Int32Array
-  readonly itemAt: Int32Array
-  readonly weights: Float32Array
+  readonly userAt: Int32Array<ArrayBuffer>
+  readonly itemAt: Int32Array<ArrayBuffer>
+  readonly weights: Float32Array<ArrayBuffer>
   /** As the file counts them (dates: milliseconds); null where it has none or none were asked for. */
   readonly timestamps: Float64Array | null
 }
@@ -121,7 +121,7 @@ function createTimes(path: string) {
   }
 }
 
-/** Columns that grow by half. */
+/** Columns that grow by a quarter, one after the other, so that no old memory waits to be collected. */
 function createColumns() {
   let size = 0
   let userAt = new Int32Array(1 << 16)
@@ -130,10 +130,10 @@ function createColumns() {
   return {
     push(user: number, item: number, weight: number): void {
       if (size === userAt.length) {
-        const length = Math.ceil(size * 1.5)
-        userAt = grown(userAt, new Int32Array(length))
-        itemAt = grown(itemAt, new Int32Array(length))
-        weights = grown(weights, new Float32Array(length))
+        const bytes = Math.ceil(size * 1.25) * 4
+        userAt = new Int32Array(userAt.buffer.transfer(bytes))
+        itemAt = new Int32Array(itemAt.buffer.transfer(bytes))
+        weights = new Float32Array(weights.buffer.transfer(bytes))
       }
       userAt[size] = user
       itemAt[size] = item
@@ -145,9 +145,4 @@ function createColumns() {
       weights: weights.subarray(0, size),
     }),
   }
-}
-
-function grown<T extends Int32Array | Float32Array>(from: T, to: T): T {
-  to.set(from)
-  return to
 }

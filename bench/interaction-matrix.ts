@@ -8,31 +8,29 @@ export interface NamedMatrix {
   readonly userIds: readonly string[]
 }
 
-/** Weights of repeated pairs are added; a pair that cancels out is left out. Takes the columns of `pairs` over. */
+/**
+ * Weights of repeated pairs are added, in the order of the file; a pair that cancels out is left out. Takes the columns of
+ * `pairs` over: their memory is given back as soon as the matrix holds them, and they are empty afterwards.
+ */
 export function matrixOfPairs(pairs: Pairs): NamedMatrix {
-  const { users, userAt, weights } = pairs
+  const { users, userAt, itemAt, weights } = pairs
+  const { length } = userAt
   const itemIds = [...pairs.items].sort((left, right) => (left < right ? -1 : 1))
   const rankOf = new Map(itemIds.map((id, rank) => [id, rank]))
   const ranks = Int32Array.from(pairs.items, (id) => rankOf.get(id)!)
-  const { itemAt } = pairs
-  for (let at = 0; at < itemAt.length; at++) itemAt[at] = ranks[itemAt[at]!]!
-  const byItem = placed(null, itemAt, itemIds.length).order
-  const { order, pointers } = placed(byItem, userAt, users.length)
   const rowPointers = new Int32Array(users.length + 1)
-  const itemIndices = new Int32Array(order.length)
-  const strengths = new Float32Array(order.length)
-  let size = 0
-  for (let user = 0; user < users.length; user++) {
-    for (let at = pointers[user]!; at < pointers[user + 1]!; ) {
-      const item = itemAt[order[at]!]!
-      let strength = 0
-      for (; at < pointers[user + 1]! && itemAt[order[at]!] === item; at++) strength += weights[order[at]!]!
-      if (Math.fround(strength) === 0) continue
-      itemIndices[size] = item
-      strengths[size++] = strength
-    }
-    rowPointers[user + 1] = size
+  for (const user of userAt) rowPointers[user + 1]!++
+  for (let user = 0; user < users.length; user++) rowPointers[user + 1]! += rowPointers[user]!
+  const next = rowPointers.slice()
+  const itemIndices = new Int32Array(new SharedArrayBuffer(length * 4))
+  const strengths = new Float32Array(new SharedArrayBuffer(length * 4))
+  for (let at = 0; at < length; at++) {
+    const place = next[userAt[at]!]!++
+    itemIndices[place] = ranks[itemAt[at]!]!
+    strengths[place] = weights[at]!
   }
+  for (const column of [userAt, itemAt, weights]) column.buffer.transfer(0)
+  const size = mergeRows(rowPointers, itemIndices, strengths)
   const matrix = {
     users: users.length,
     items: itemIds.length,
@@ -43,16 +41,34 @@ export function matrixOfPairs(pairs: Pairs): NamedMatrix {
   return { matrix, itemIds, userIds: users }
 }
 
-/** A stable counting sort of `order` (null: as they are) by key. */
-function placed(order: Int32Array | null, keys: Int32Array, size: number): { order: Int32Array; pointers: Int32Array } {
-  const pointers = new Int32Array(size + 1)
-  for (const key of keys) pointers[key + 1]!++
-  for (let key = 0; key < size; key++) pointers[key + 1]! += pointers[key]!
-  const next = pointers.slice()
-  const sorted = new Int32Array(keys.length)
-  for (let place = 0; place < keys.length; place++) {
-    const at = order === null ? place : order[place]!
-    sorted[next[keys[at]!]!++] = at
+/** Sorts each row by item, adds up what is of one item and closes the gaps, in place. Returns how many pairs are left. */
+function mergeRows(pointers: Int32Array, items: Int32Array, strengths: Float32Array): number {
+  let longest = 0
+  for (let user = 0; user + 1 < pointers.length; user++) {
+    longest = Math.max(longest, pointers[user + 1]! - pointers[user]!)
   }
-  return { order: sorted, pointers }
+  // Item and place in the row as one number: sorting is stable, and exact below 2^53.
+  const keys = new Float64Array(longest)
+  const values = new Float32Array(longest)
+  let size = 0
+  let start = 0
+  for (let user = 0; user + 1 < pointers.length; user++) {
+    const length = pointers[user + 1]! - start
+    for (let place = 0; place < length; place++) {
+      keys[place] = items[start + place]! * longest + place
+      values[place] = strengths[start + place]!
+    }
+    keys.subarray(0, length).sort()
+    for (let place = 0; place < length; ) {
+      const item = Math.floor(keys[place]! / longest)
+      let strength = 0
+      for (; place < length && keys[place]! < (item + 1) * longest; place++) strength += values[keys[place]! % longest]!
+      if (Math.fround(strength) === 0) continue
+      items[size] = item
+      strengths[size++] = strength
+    }
+    start += length
+    pointers[user + 1] = size
+  }
+  return size
 }

@@ -98,8 +98,8 @@ export function transposePairs(pairs: PairTable): ItemColumns {
   for (const item of pairs.itemRanks) pointers[item + 1]!++
   for (let item = 0; item < pairs.items; item++) pointers[item + 1]! += pointers[item]!
   const next = pointers.slice()
-  const users = new Int32Array(pairs.itemRanks.length)
-  const strengths = new Float64Array(pairs.itemRanks.length)
+  const users = new Int32Array(new SharedArrayBuffer(pairs.itemRanks.length * 4))
+  const strengths = new Float64Array(new SharedArrayBuffer(pairs.itemRanks.length * 8))
   const squares = new Float64Array(pairs.items)
   for (let user = 0; user < pairs.users; user++) {
     for (let index = pairs.pointers[user]!; index < pairs.pointers[user + 1]!; index++) {
@@ -114,8 +114,8 @@ export function transposePairs(pairs: PairTable): ItemColumns {
   return {
     items: pairs.items,
     pointers: sharedCopy(pointers),
-    users: sharedCopy(users),
-    strengths: sharedCopy(strengths),
+    users,
+    strengths,
     norms: sharedCopy(squares.map(Math.sqrt)),
   }
 }

@@ -22,7 +22,7 @@ export interface Holdout {
   readonly unknownItems: number
 }
 
-export function buildHoldout(past: PairTable, future: PairTable): Holdout {
+export function buildHoldout(past: Omit<PairTable, 'strengths'>, future: PairTable): Holdout {
   const known = new Uint8Array(past.items)
   for (const item of past.itemRanks) known[item] = 1
   const users: number[] = []

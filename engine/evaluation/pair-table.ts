@@ -25,7 +25,7 @@ export function sharedCopy<T extends Int32Array | Float64Array>(numbers: T): T {
 }
 
 /** Item ranks of one user. */
-export function itemsOf(pairs: PairTable, user: number): Int32Array {
+export function itemsOf(pairs: Pick<PairTable, 'pointers' | 'itemRanks'>, user: number): Int32Array {
   return pairs.itemRanks.subarray(pairs.pointers[user], pairs.pointers[user + 1])
 }
 
