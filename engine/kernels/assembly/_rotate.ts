@@ -2,61 +2,65 @@
 import { dot, madd, nmadd } from './_vector';
 import { factorize } from './_dense';
 
-/** Two rows are orthogonal once their cosine is below this: beneath float32's own noise. */
-const COSINE: f64 = 1e-7;
+/**
+ * Two rows count as orthogonal once their product is below this share of the smaller squared norm: then what is left beside
+ * the diagonal of Q'GQ is below it relative to either curvature, beneath float32's own noise.
+ */
+const PRODUCT: f64 = 3e-8;
 const SWEEPS: i32 = 30;
 /** Of the trace, added to the diagonal meanwhile: more than the float32 noise that could make a singular G indefinite. */
 const SHIFT: f64 = 1e-6;
 
 /**
- * G = Q L Q' for a positive semi-definite G (f64, k x k, upper; destroyed) by one-sided Jacobi on its Cholesky factor
- * (Hestenes; Golub & Van Loan, 8.6.3): the rows of U' are rotated in pairs until orthogonal, their squared norms are L.
- * Writes Q (f32, k x k, row-major: new vector = old vector times Q) and L (f32, k). scratch: k f64, then k x 2k f64.
+ * G = Q L Q' for a positive semi-definite G (f64, k x k, upper; destroyed) by one-sided Jacobi on its Cholesky factor U
+ * (Hestenes; Golub & Van Loan, 8.6.3): the rows of U are rotated in pairs until orthogonal. That leaves U'U = G as it is, so
+ * that their squared norms are L, and they, of length 1, the columns of Q.
+ * Writes Q (f32, k x k, row-major: new vector = old vector times Q) and L (f32, k). scratch: 2 k f64, then k x k f64.
  */
 export function diagonalize(G: usize, Q: usize, L: usize, k: usize, scratch: usize): void {
-  const bytes = k * 8, W = scratch + bytes;
+  const bytes = k * 8, norms = scratch + bytes, U = norms + bytes;
   let trace: f64 = 0;
   for (let i: usize = 0; i < k; i++) trace += load<f64>(G + i * (k + 1) * 8);
   const shift = SHIFT * trace;
   for (let i: usize = 0; i < k; i++) store<f64>(G + i * (k + 1) * 8, load<f64>(G + i * (k + 1) * 8) + shift);
   factorize<f64>(G, scratch, k);
-  memory.fill(W, 0, 2 * k * bytes);
+  memory.fill(U, 0, k * bytes);
   for (let i: usize = 0; i < k; i++) {
-    // A row: column i of U, then row i of the identity, which gathers Q'.
-    const row = W + i * 2 * bytes;
-    for (let j: usize = 0; j <= i; j++) store<f64>(row + j * 8, load<f64>(G + j * bytes + i * 8));
-    store<f64>(row + bytes + i * 8, 1);
+    const from = i * (k + 1) * 8;
+    memory.copy(U + from, G + from, bytes - i * 8);
   }
-  for (let sweep = 0; sweep < SWEEPS; sweep++) if (!sweepOnce(W, k)) break;
+  for (let sweep = 0; sweep < SWEEPS; sweep++) if (!sweepOnce(U, norms, k)) break;
   for (let i: usize = 0; i < k; i++) {
-    const row = W + i * 2 * bytes;
-    store<f32>(L + i * 4, <f32>(dot<f64>(row, row, bytes) - shift));
-    for (let j: usize = 0; j < k; j++) store<f32>(Q + (j * k + i) * 4, <f32>load<f64>(row + bytes + j * 8));
+    const row = U + i * bytes, square = dot<f64>(row, row, bytes), scale = square > 0 ? 1 / sqrt(square) : 0;
+    store<f32>(L + i * 4, <f32>(square - shift));
+    for (let j: usize = 0; j < k; j++) store<f32>(Q + (j * k + i) * 4, <f32>(scale * load<f64>(row + j * 8)));
+    // All of G is zero: any basis will do.
+    if (square == 0) store<f32>(Q + i * (k + 1) * 4, 1);
   }
 }
 
-/** Rotates every pair of rows that is not orthogonal; whether there was one. */
-function sweepOnce(W: usize, k: usize): bool {
+/** Rotates every pair of rows that is not orthogonal; whether there was one. norms: of the rows, squared. */
+function sweepOnce(U: usize, norms: usize, k: usize): bool {
   const bytes = k * 8;
   let rotated = false;
+  for (let i: usize = 0; i < k; i++) store<f64>(norms + i * 8, dot<f64>(U + i * bytes, U + i * bytes, bytes));
   for (let i: usize = 0; i + 1 < k; i++) {
-    const a = W + i * 2 * bytes;
-    let aa = dot<f64>(a, a, bytes);
+    const a = U + i * bytes;
     for (let j = i + 1; j < k; j++) {
-      const b = W + j * 2 * bytes;
-      const ab = dot<f64>(a, b, bytes), bb = dot<f64>(b, b, bytes);
-      if (ab * ab <= COSINE * COSINE * aa * bb) continue;
+      const b = U + j * bytes, ab = dot<f64>(a, b, bytes), aa = load<f64>(norms + i * 8), bb = load<f64>(norms + j * 8);
+      if (abs(ab) <= PRODUCT * min(aa, bb)) continue;
       rotated = true;
       const zeta = (bb - aa) / (2 * ab);
       const t = (zeta < 0 ? -1.0 : 1.0) / (abs(zeta) + sqrt(1 + zeta * zeta));
       const c = 1 / sqrt(1 + t * t), s = c * t;
       const cosine = f64x2.splat(c), sine = f64x2.splat(s);
-      for (let o: usize = 0; o < 2 * bytes; o += 16) {
+      for (let o: usize = 0; o < bytes; o += 16) {
         const u = v128.load(a + o), v = v128.load(b + o);
         v128.store(a + o, nmadd<f64>(sine, v, f64x2.mul(cosine, u)));
         v128.store(b + o, madd<f64>(sine, u, f64x2.mul(cosine, v)));
       }
-      aa = dot<f64>(a, a, bytes);
+      store<f64>(norms + i * 8, aa - t * ab);
+      store<f64>(norms + j * 8, bb + t * ab);
     }
   }
   return rotated;
