@@ -155,6 +155,8 @@ test.each<[string, Partial<InteractionMatrix>, string]>([
     { itemIndices: new Int32Array(0), strengths: new Float32Array(0), rowPointers: new Int32Array(3) },
     'empty',
   ],
+  ['more users than indexes of 31 bits can name', { users: 2 ** 32 }, 'users must be a count of 31 bits'],
+  ['more items than indexes of 31 bits can name', { items: 2 ** 32 + 3 }, 'items must be a count of 31 bits'],
   ['NaN', { strengths: Float32Array.of(1, Number.NaN, 1) }, 'user 0 and item 1 is NaN'],
   ['infinity', { strengths: Float32Array.of(1, 1, Number.POSITIVE_INFINITY) }, 'Infinity'],
   ['zero', { strengths: Float32Array.of(0, 1, 1) }, 'not zero'],

@@ -76,6 +76,20 @@ describe('a given split', () => {
     expect(Math.abs(results[2].ndcg_at_20 - results[0].ndcg_at_20)).toBeLessThan(0.05)
   })
 
+  test('adds repeated pairs up, keeps ids of any length apart and takes negative weights as dislikes', async () => {
+    const id = '92233720368547758070000000'
+    const once = `${id}1,x${id}1,3\n${id}1,x${id}2,-1\n${id}2,x${id}2,2\n${id}2,x${id}3,1`
+    const twice = `${id}1,x${id}1,1\n${id}1,x${id}2,-1\n${id}2,x${id}2,2\n${id}2,x${id}3,1\n${id}1,x${id}1,2`
+    const [one, other] = await Promise.all(
+      [once, twice].map(async (text, at) => {
+        const { output, errors } = await bench('--train', await file(`repeats-${at}.csv`, text), ...SMALL)
+        return JSON.parse(output || errors)
+      }),
+    )
+    expect(one).toMatchObject({ users: 2, items: 3, train: 4 })
+    expect(other.loss).toBe(one.loss)
+  })
+
   test('is searched on its past alone, and a search cut short is taken up to the same end', async () => {
     const rows = past.map(([user, item, second]) => `${user},${item},,${second}`)
     const train = await file('timed.csv', rows.join('\n'))
