@@ -2,7 +2,7 @@
 // [--iterations 15] [--rounds 3] [--seed 1]`: objective `implicit` by PyPI implicit and by us, in turn, on the same matrix.
 // Prints one JSON line with the ratio (ours / theirs) of each side's fastest iteration, and both losses in float64.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { installPeers, runJson } from './environment.ts'
@@ -20,6 +20,11 @@ interface Measured {
   readonly cpuSecondsOfFastestIteration: number
 }
 
+interface TheirMeasured extends Measured {
+  readonly version: string
+  readonly blas: readonly string[]
+}
+
 function compare(python: string): void {
   const text = { type: 'string' } as const
   const { values } = parseArgs({
@@ -33,7 +38,7 @@ function compare(python: string): void {
   if (values.train === undefined) throw new Error('--train FILE is missing (bench/generate.ts makes one)')
   const { train, factors, threads, solver, alpha, regularization, iterations, seed } = values
   const ours: Measured[] = []
-  const theirs: Measured[] = []
+  const theirs: TheirMeasured[] = []
   for (let round = 0; round < Number(values.rounds); round++) {
     const options = { train, factors, threads, solver, alpha, regularization, iterations, seed, export: folder }
     const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
@@ -46,7 +51,15 @@ function compare(python: string): void {
     if (round + 1 < Number(values.rounds)) continue
     const wall = ratio(ours, theirs, 'secondsOfFastestIteration')
     const cpu = ratio(ours, theirs, 'cpuSecondsOfFastestIteration')
-    console.log(JSON.stringify({ ...values, wall, cpu, ourLoss, theirLoss, lossRatio: ourLoss / theirLoss }))
+    const { version, blas } = theirs.at(-1)!
+    const machine = {
+      cpu: cpus()[0]?.model.trim(),
+      cores: cpus().length,
+      node: process.version,
+      implicit: version,
+      blas,
+    }
+    console.log(JSON.stringify({ ...values, wall, cpu, ourLoss, theirLoss, lossRatio: ourLoss / theirLoss, machine }))
   }
 }
 
