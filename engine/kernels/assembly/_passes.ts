@@ -19,16 +19,15 @@ export function pack(to: usize, from: usize, bytes: usize): void {
   }
 }
 
-/** s + p . y for eight numbers of y; offset 1: of the next eight; u and v are those of p. */
+/** s + p . y for eight numbers of y; u and v are those of p. */
 // @ts-ignore: decorator
 @inline
-function multiplied<T>(s: v128, u: v128, v: v128, y: usize, offset: usize): v128 {
+function multiplied<T>(s: v128, u: v128, v: v128, y: usize): v128 {
   if (sizeof<T>() == 2) {
-    const word = offset == 0 ? v128.load(y) : v128.load(y, 16);
+    const word = v128.load(y);
     return madd<f32>(v, word, madd<f32>(u, i32x4.shl(word, 16), s));
   }
-  if (offset == 0) return madd<f32>(v, v128.load(y, 16), madd<f32>(u, v128.load(y), s));
-  return madd<f32>(v, v128.load(y, 48), madd<f32>(u, v128.load(y, 32), s));
+  return madd<f32>(v, v128.load(y, 16), madd<f32>(u, v128.load(y), s));
 }
 
 /** Observations of a block: their vectors fill at most 16 KiB. At least 8, a multiple of 8. */
@@ -114,10 +113,10 @@ export function warm(from: usize, end: usize, table: usize): void {
 
 /**
  * Products of the table's `count` vectors with p, eight at a time, turned into weights: a (y.p), or b - a (y.p).
- * Returns sum a (y.p)^2. bytes: of p, a multiple of 64. ahead: fetch vectors before their turn.
+ * Returns sum a (y.p)^2. bytes: of p. ahead: fetch vectors before their turn.
  */
 export function weigh<T>(table: usize, p: usize, count: i32, bytes: usize, residual: bool, ahead: bool): f32 {
-  const step: usize = 16 * sizeof<T>(), end = p + bytes;
+  const step: usize = 8 * sizeof<T>(), end = p + bytes;
   let energy = f32x4.splat(0);
   for (let i: i32 = 0; i < count; i += 8) {
     const at = table + (<usize>i << 2);
@@ -125,21 +124,16 @@ export function weigh<T>(table: usize, p: usize, count: i32, bytes: usize, resid
     let y4 = <usize>load<u32>(at, 16), y5 = <usize>load<u32>(at, 20), y6 = <usize>load<u32>(at, 24), y7 = <usize>load<u32>(at, 28);
     if (ahead && i + 8 < count) touch(at + 32, (bytes * sizeof<T>()) >> 2, table);
     let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
-    for (let o = p; o < end; o += 64) {
-      let u = v128.load(o), v = v128.load(o, 16);
-      s0 = multiplied<T>(s0, u, v, y0, 0); s1 = multiplied<T>(s1, u, v, y1, 0);
-      s2 = multiplied<T>(s2, u, v, y2, 0); s3 = multiplied<T>(s3, u, v, y3, 0);
-      s4 = multiplied<T>(s4, u, v, y4, 0); s5 = multiplied<T>(s5, u, v, y5, 0);
-      s6 = multiplied<T>(s6, u, v, y6, 0); s7 = multiplied<T>(s7, u, v, y7, 0);
-      u = v128.load(o, 32); v = v128.load(o, 48);
-      s0 = multiplied<T>(s0, u, v, y0, 1); y0 += step;
-      s1 = multiplied<T>(s1, u, v, y1, 1); y1 += step;
-      s2 = multiplied<T>(s2, u, v, y2, 1); y2 += step;
-      s3 = multiplied<T>(s3, u, v, y3, 1); y3 += step;
-      s4 = multiplied<T>(s4, u, v, y4, 1); y4 += step;
-      s5 = multiplied<T>(s5, u, v, y5, 1); y5 += step;
-      s6 = multiplied<T>(s6, u, v, y6, 1); y6 += step;
-      s7 = multiplied<T>(s7, u, v, y7, 1); y7 += step;
+    for (let o = p; o < end; o += 32) {
+      const u = v128.load(o), v = v128.load(o, 16);
+      s0 = multiplied<T>(s0, u, v, y0); y0 += step;
+      s1 = multiplied<T>(s1, u, v, y1); y1 += step;
+      s2 = multiplied<T>(s2, u, v, y2); y2 += step;
+      s3 = multiplied<T>(s3, u, v, y3); y3 += step;
+      s4 = multiplied<T>(s4, u, v, y4); y4 += step;
+      s5 = multiplied<T>(s5, u, v, y5); y5 += step;
+      s6 = multiplied<T>(s6, u, v, y6); y6 += step;
+      s7 = multiplied<T>(s7, u, v, y7); y7 += step;
     }
     const low = sumFour(s0, s1, s2, s3), high = sumFour(s4, s5, s6, s7);
     let first = f32x4.mul(v128.load(at + QUADRATIC), low), second = f32x4.mul(v128.load(at + QUADRATIC, 16), high);
