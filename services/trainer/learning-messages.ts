@@ -1,4 +1,5 @@
 import type { LearnProgress, LearnRequest, LearnResult } from '../../engine/learn/port.ts'
+import type { SearchState } from '../../engine/learn/search.ts'
 import type { ErrorCode } from '../../schemas/errors.ts'
 import type { EventColumns } from '../../schemas/event-columns.ts'
 import type { PackedIds } from './packed-ids.ts'
@@ -21,6 +22,7 @@ export interface Learned extends Pick<LearnResult, 'recipe' | 'verdict' | 'metri
 
 export type LearningMessage =
   | { readonly kind: 'progress'; readonly progress: LearnProgress }
+  | { readonly kind: 'search'; readonly state: SearchState }
   | { readonly kind: 'learned'; readonly learned: Learned }
   | {
       readonly kind: 'failed'

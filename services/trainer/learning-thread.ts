@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { LearnProgress } from '../../engine/learn/port.ts'
+import type { SearchState } from '../../engine/learn/search.ts'
 import { MillraceError } from '../../schemas/errors.ts'
 import type { Learned, LearningMessage, LearningTask } from './learning-messages.ts'
 
@@ -10,9 +11,13 @@ import type { Learned, LearningMessage, LearningTask } from './learning-messages
  */
 export function learnInThread(
   task: LearningTask,
-  options: { readonly signal: AbortSignal; readonly onProgress: (progress: LearnProgress) => void },
+  options: {
+    readonly signal: AbortSignal
+    readonly onProgress: (progress: LearnProgress) => void
+    readonly onSearchState: (state: SearchState) => void
+  },
 ): Promise<Learned> {
-  const { signal, onProgress } = options
+  const { signal, onProgress, onSearchState } = options
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(aborted())
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: task })
@@ -26,6 +31,7 @@ export function learnInThread(
     signal.addEventListener('abort', stop, { once: true })
     worker.on('message', (message: LearningMessage) => {
       if (message.kind === 'progress') onProgress(message.progress)
+      else if (message.kind === 'search') onSearchState(message.state)
       else if (message.kind === 'learned') settle(() => resolve(message.learned))
       else settle(() => reject(failure(message)))
     })

@@ -4,6 +4,7 @@ import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import { learnInThread } from './learning-thread.ts'
 import { promoteIfAccepted, register, registeredBefore } from './outcome.ts'
 import { createRunProgress } from './run-progress.ts'
+import { createSearchSaver, readSavedSearch, searchKey } from './saved-search.ts'
 import type { TrainerMetrics } from './trainer-metrics.ts'
 import { readWindow } from './window.ts'
 
@@ -23,8 +24,8 @@ export interface TrainerParts {
 
 /**
  * Works on a run until it is finished, rejected or failed. Failing attempts are repeated with exponential back-off, three
- * in all; a run that a crash interrupted is taken up again, and what it had registered is not trained twice. A stop in
- * good order gives the attempt back.
+ * in all; a run that a crash interrupted is taken up again: trials that it had finished are not fitted again, and what it
+ * had registered is not trained twice. A stop in good order gives the attempt back.
  * @throws when the signal aborts (the request is then delivered again) or the registry cannot be reached
  */
 export async function workOnRun(runId: string, parts: TrainerParts, signal: AbortSignal): Promise<void> {
@@ -72,19 +73,25 @@ async function attempt(run: TrainingRun, parts: TrainerParts, signal: AbortSigna
 async function train(run: TrainingRun, parts: TrainerParts, signal: AbortSignal): Promise<ModelVersion> {
   const { context, backends } = parts
   const { runId } = run
-  const { task, lineage } = await readWindow(run, context, backends, parts.codeVersion, signal)
+  const saved = await readSavedSearch(runId, backends.artifacts, signal)
+  const window = { codeVersion: parts.codeVersion, saved }
+  const { task, lineage, positions } = await readWindow(run, context, backends, window, signal)
   await backends.modelRegistry.updateRun(runId, { lineage }, { signal })
   const progress = createRunProgress(backends.modelRegistry, runId, {
     now: () => context.now(),
     signal,
     onFailure: (error) => context.logger.warn({ err: error, runId }, 'progress of a training run could not be noted'),
   })
+  const search = createSearchSaver(runId, positions, backends.artifacts, {
+    signal,
+    onFailure: (error) => context.logger.warn({ err: error, runId }, 'the search of a training run could not be saved'),
+  })
   try {
-    const learned = await learnInThread(task, { signal, onProgress: progress.report })
+    const learned = await learnInThread(task, { signal, onProgress: progress.report, onSearchState: search.save })
     await progress.stop()
     return await register(runId, learned, backends, { now: context.now(), signal })
   } finally {
-    await progress.stop()
+    await Promise.all([progress.stop(), search.stop()])
   }
 }
 
@@ -104,6 +111,7 @@ async function finish(
     ? `model ${modelVersion} serves`
     : `model ${modelVersion} is registered but does not serve: ${gate.reasons[0] ?? 'rejected'}`
   const finishedAt = context.now()
+  await backends.artifacts.remove(searchKey(runId), { signal })
   await backends.modelRegistry.updateRun(runId, { state, gate, message, progress: 1, finishedAt }, { signal })
   metrics.runs.inc({ state })
   context.logger.info({ runId, state, modelVersion, reasons: gate.reasons }, `training run ${state}: ${message}`)
@@ -129,6 +137,9 @@ async function fail(run: TrainingRun, message: string, { context, backends, metr
   const { signal } = new AbortController()
   const finishedAt = context.now()
   await backends.modelRegistry.updateRun(run.runId, { state: 'failed', message, finishedAt }, { signal })
+  await backends.artifacts.remove(searchKey(run.runId), { signal }).catch((error: unknown) => {
+    context.logger.warn({ err: error, runId: run.runId }, 'the saved search of a failed run could not be removed')
+  })
   metrics.runs.inc({ state: 'failed' })
   context.logger.error({ runId: run.runId, attempts: run.attempts }, `training run failed: ${message}`)
 }

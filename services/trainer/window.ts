@@ -3,31 +3,36 @@ import type { TrainingRun } from '../../stores/model-registry/port.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
 import type { LearningTask } from './learning-messages.ts'
 import { packIds } from './packed-ids.ts'
+import type { SavedSearch } from './saved-search.ts'
 
 /** Everything one attempt starts from. */
 export interface TrainingWindow {
   readonly task: LearningTask
   readonly championVersion: string | null
+  /** Next offsets by `topic/partition`: the events below them are the window. */
+  readonly positions: ReadonlyMap<string, number>
   readonly lineage: Readonly<Record<string, string>>
 }
 
 /**
- * Reads the events, the champion and where they come from. The positions are read first: every record below them is in
- * the window, later ones may be.
+ * Reads the champion and the events below the store's positions; those of an earlier attempt at the same run, where its
+ * search goes on: all attempts learn from the same events.
  */
 export async function readWindow(
   run: TrainingRun,
   context: ServiceContext,
   backends: BackendsOf<'trainer'>,
-  codeVersion: string,
+  parts: { readonly codeVersion: string; readonly saved: SavedSearch | null },
   signal: AbortSignal,
 ): Promise<TrainingWindow> {
   const { settings, eventWeights } = context
-  const positions = await backends.eventStore.positions({ signal })
+  const { saved, codeVersion } = parts
+  const positions = saved ? new Map(Object.entries(saved.positions)) : await backends.eventStore.positions({ signal })
   const champion = await readChampion(backends, signal)
-  const columns = await backends.eventStore.columns({ signal })
+  const columns = await backends.eventStore.columns({ until: positions, signal })
   const [users, items] = [await packIds(columns.users), await packIds(columns.items)]
   return {
+    positions,
     championVersion: champion?.version ?? null,
     task: {
       columns: { ...columns, users, items },
@@ -39,6 +44,7 @@ export async function readWindow(
         parameters: run.parameters,
         trials: settings.TRAIN_TRIALS,
         threads: settings.TRAIN_THREADS,
+        searchState: saved?.state ?? null,
       },
     },
     lineage: {

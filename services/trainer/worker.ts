@@ -35,6 +35,7 @@ async function run(task: LearningTask): Promise<Learned> {
       // The main thread ends this one when the run is to stop.
       signal: new AbortController().signal,
       onProgress: (progress) => send({ kind: 'progress', progress }),
+      onSearchState: (state) => send({ kind: 'search', state }),
     },
   )
   const encodedModel = encodeModel(result.model)

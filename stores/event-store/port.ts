@@ -41,8 +41,11 @@ export interface EventStore extends AsyncDisposable {
     until: ReadonlyMap<string, number>,
     options: { batchEventsMax: number; signal: AbortSignal },
   ): AsyncIterable<readonly StoredEvent[]>
-  /** A consistent window of all events for training, read in bounded steps that leave the event loop free. */
-  columns(options: { signal: AbortSignal }): Promise<EventColumns>
+  /**
+   * A consistent window of events for training, read in bounded steps that leave the event loop free: all of them, or
+   * those below the position vector `until`, the same ones however many came in since.
+   */
+  columns(options: { until?: ReadonlyMap<string, number>; signal: AbortSignal }): Promise<EventColumns>
   /** Best first; ties by item id. Only items with a positive score. */
   popular(query: PopularityQuery, options: { signal: AbortSignal }): Promise<readonly PopularItem[]>
 }

@@ -208,6 +208,7 @@ export function testEventStore(makePlace: () => Promise<EventStorePlace>, traits
   })
   testScan(makePlace, traits)
   testColumns(makePlace, traits)
+  testBoundedColumns(makePlace, traits)
   testPopular(makePlace, traits)
 }
 
@@ -302,6 +303,30 @@ function testColumns(makePlace: () => Promise<EventStorePlace>, traits: EventSto
     expect(new Set(columns.users).size).toBe(columns.users.length)
     for (const column of [columns.userIndex, columns.itemIndex, columns.typeIndex, columns.timestamp, columns.value])
       expect(column.buffer).toBeInstanceOf(SharedArrayBuffer)
+  })
+}
+
+function testBoundedColumns(makePlace: () => Promise<EventStorePlace>, traits: EventStoreTraits): void {
+  test(`${traits.name} gives the columns below a position vector, the same ones whatever came in since`, async () => {
+    await using place = await makePlace()
+    await using store = await place.open()
+    const batch = (from: number, partition: number, count = 40) =>
+      series(count, (index) => ({
+        ...{ eventId: `p${partition}-${from + index}`, offset: from + index, partition },
+        ...{ userId: `u${index % 7}`, itemId: `i${(from + index) % 11}` },
+      }))
+    await store.insert([...batch(0, 0), ...batch(0, 1)], { signal })
+    const positions = await store.positions({ signal })
+    const window = await store.columns({ until: positions, signal })
+    expect(window).toEqual(await store.columns({ signal }))
+    expect(window.length).toBe(80)
+    const repeated = batch(0, 0).map((event) => ({ ...event, offset: event.offset + 90 }))
+    await store.insert([...batch(40, 0), ...batch(40, 1), ...batch(0, 2), ...repeated], { signal })
+    expect(await store.columns({ until: positions, signal })).toEqual(window)
+    expect((await store.columns({ signal })).length).toBe(200)
+    const [first] = positions.keys()
+    expect((await store.columns({ until: new Map([[first ?? '', 25]]), signal })).length).toBe(25)
+    expect((await store.columns({ until: new Map(), signal })).length).toBe(0)
   })
 }
 

@@ -7,6 +7,7 @@ import { requestTraining } from '../../services/runtime/training-request.ts'
 import { failLostRuns } from '../../services/trainer/lost-runs.ts'
 import { evaluationKey, modelKey, promoteIfAccepted } from '../../services/trainer/outcome.ts'
 import { packIds, unpackIds } from '../../services/trainer/packed-ids.ts'
+import { readSavedSearch, searchKey } from '../../services/trainer/saved-search.ts'
 import { runTrainer } from '../../services/trainer/trainer.ts'
 import type { TrainingRun } from '../../stores/model-registry/port.ts'
 import { TOPICS } from '../../streams/topics.ts'
@@ -26,18 +27,33 @@ afterEach(async () => {
   await world[Symbol.asyncDispose]()
 })
 
-async function storePlantedEvents(): Promise<void> {
-  const start = Date.UTC(2026, 0, 1)
-  const planted = plantedEvents({ users: 60, groups: 4, itemsPerGroup: 40, events: 3_000, seed: 4, from: start })
-  const events = planted.map(
-    ({ user, item, type, at }, offset): StoredEvent => ({
+const PLANTED = { users: 60, groups: 4, itemsPerGroup: 40, events: 3_000, seed: 4, from: Date.UTC(2026, 0, 1) }
+
+function storedEvents(planted: ReturnType<typeof plantedEvents>, firstOffset = 0): StoredEvent[] {
+  return planted.map(({ user, item, type, at }, index) => {
+    const offset = firstOffset + index
+    return {
       ...{ operation: 'assert', eventId: `e${offset}`, userId: user, itemId: item, type, timestamp: at },
       ...{ value: null, requestId: null, context: null },
       ...{ topic: TOPICS.interactions, partition: 0, offset, appendedAt: at },
-    }),
-  )
-  await world.backends.eventStore.insert(events, { signal: world.signal })
+    }
+  })
 }
+
+async function storePlantedEvents(): Promise<void> {
+  await world.backends.eventStore.insert(storedEvents(plantedEvents(PLANTED)), { signal: world.signal })
+}
+
+/** A run's evaluation and its encoded model. */
+async function outcomeOf(runId: string) {
+  const { artifacts } = world.backends
+  const evaluation = await artifacts.get(evaluationKey(runId), { signal: world.signal })
+  const model = await artifacts.get(modelKey(runId), { signal: world.signal })
+  if (evaluation === null || model === null) throw new Error(`run ${runId} left nothing`)
+  return [JSON.parse(new TextDecoder().decode(evaluation)), model] as const
+}
+
+const scoreOf = (trial: { ndcg_at_10: number }): number => trial.ndcg_at_10
 
 const request = (parameters: TrainingParameters = FAST, runId?: string) =>
   requestTraining(world.backends, world.codecs, parameters, Date.now(), runId === undefined ? {} : { runId })
@@ -173,6 +189,60 @@ describe('after an interruption', () => {
     )
     expect(await runNow(runId)).toMatchObject({ state: 'queued', attempts: 0 })
     expect(await withTrainer(() => ended(runId))).toMatchObject({ state: 'finished', attempts: 1 })
+  })
+
+  test('finished trials are not fitted again, on the events of the first attempt, to the same end', async () => {
+    const trials = { ...SETTINGS, TRAIN_TRIALS: 9 }
+    const slow: TrainingParameters = { factors: 8, iterations: 30 }
+    await storePlantedEvents()
+    const { runId } = await request(slow, 'interrupted')
+    const { artifacts, modelRegistry, eventStore } = world.backends
+    const saved = async () => {
+      const content = await artifacts.get(searchKey(runId), { signal: world.signal })
+      return content && JSON.parse(new TextDecoder().decode(content))
+    }
+    await withTrainer(() => eventually(saved, (search) => search?.state.trials.length >= 3), world.context(trials))
+    // As a crash leaves it: one attempt counted, the run still marked as running.
+    await modelRegistry.updateRun(runId, { state: 'running', attempts: 1 }, { signal: world.signal })
+    const search = await saved()
+    const done: { score: number }[] = search.state.trials
+    expect(done.length).toBeLessThan(12)
+    // A mark on the worst trial, too small to change the search, shows whether it is taken or fitted again.
+    const worst = done.reduce((least, trial) => (trial.score < least.score ? trial : least))
+    worst.score *= 0.999
+    const marked = new TextEncoder().encode(JSON.stringify(search))
+    await artifacts.put(searchKey(runId), marked, { signal: world.signal })
+    const later = storedEvents(plantedEvents({ ...PLANTED, events: 500, seed: 9, from: Date.UTC(2026, 6, 1) }), 3_000)
+    await eventStore.insert(later, { signal: world.signal })
+    const resumed = await withTrainer(() => ended(runId), world.context(trials))
+    expect(resumed, resumed.message).toMatchObject({ attempts: 2, lineage: { events: '3000' } })
+    const [evaluation, model] = await outcomeOf(runId)
+    expect(evaluation.trials.slice(0, done.length).map(scoreOf)).toEqual(done.map(({ score }) => score))
+    expect(await saved()).toBeNull()
+
+    await world[Symbol.asyncDispose]()
+    world = await openWorld()
+    await storePlantedEvents()
+    const whole = await withTrainer(async () => ended((await request(slow, 'whole')).runId), world.context(trials))
+    const [expected, sameModel] = await outcomeOf('whole')
+    const place = done.indexOf(worst)
+    expect(expected.trials[place].ndcg_at_10 * 0.999).toBe(worst.score)
+    const unmarked = (at: { trials: object[] }) => ({ ...at, trials: at.trials.toSpliced(place, 1) })
+    expect(unmarked(evaluation)).toEqual(unmarked(expected))
+    expect(expected.trials).toHaveLength(12)
+    expect(Buffer.compare(model, sameModel)).toBe(0)
+    expect(whole.recipe).toEqual(resumed.recipe)
+  })
+
+  test('a saved search that cannot be read is none', async () => {
+    await storePlantedEvents()
+    const { runId } = await request()
+    const { artifacts } = world.backends
+    for (const text of ['not JSON', '{"version":2}', '{"version":1,"positions":{},"state":null}']) {
+      await artifacts.put(searchKey(runId), new TextEncoder().encode(text), { signal: world.signal })
+      expect(await readSavedSearch(runId, artifacts, world.signal)).toBeNull()
+    }
+    expect(await withTrainer(() => ended(runId))).toMatchObject({ state: 'finished' })
   })
 
   test('a champion that changed meanwhile is not replaced by a comparison that no longer holds', async () => {

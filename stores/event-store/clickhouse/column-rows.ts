@@ -12,11 +12,12 @@ const CHARACTERS_SHOWN = 300
  * events that came in between. So ids travel as text and are numbered here, from their bytes. Rows come in the order of
  * the sorting key, in which the server reads anyway; it sorts nothing and holds nothing back.
  */
-export const COLUMNS_QUERY = `SELECT toUInt32(${ROW_MARK}), user_id, item_id, CAST(type, 'String'),
-    toFloat64(timestamp), ifNull(value, nan)
-  FROM events FINAL ORDER BY user_id, event_id FORMAT RowBinary`
+export const columnsQuery = (bounded: boolean): string => `SELECT toUInt32(${ROW_MARK}), user_id, item_id,
+    CAST(type, 'String'), toFloat64(timestamp), ifNull(value, nan)
+  FROM events FINAL ${bounded ? "WHERE offset < {until:Map(String, UInt64)}[concat(topic, '/', toString(partition))]" : ''}
+  ORDER BY user_id, event_id FORMAT RowBinary`
 
-/** Reads the answer to COLUMNS_QUERY into a staging, whatever the lengths of the pieces in which it comes. */
+/** Reads the answer to a columns query into a staging, whatever the lengths of the pieces in which it comes. */
 export interface RowReader {
   /** @throws Error with the server's words when the answer turns into an error. */
   take(piece: Buffer): void

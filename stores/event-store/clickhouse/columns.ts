@@ -1,6 +1,6 @@
 import { MillraceError } from '../../../schemas/errors.ts'
 import type { EventColumns } from '../../../schemas/event-columns.ts'
-import { COLUMNS_QUERY, createRowReader } from './column-rows.ts'
+import { columnsQuery, createRowReader } from './column-rows.ts'
 import type { ClickHouseConnection } from './connection.ts'
 import { createRowStaging, type RowStaging } from './row-staging.ts'
 import { inSteps, orderByTime } from './time-order.ts'
@@ -8,11 +8,16 @@ import { inSteps, orderByTime } from './time-order.ts'
 const TYPES_MAX = 256
 const WHAT = 'reading event columns'
 
-/** Reads all events as of the query's beginning, in steps that leave the event loop free. */
-export async function readColumns(connection: ClickHouseConnection, signal: AbortSignal): Promise<EventColumns> {
+/** Reads events as of the query's beginning, in steps that leave the event loop free. */
+export async function readColumns(
+  connection: ClickHouseConnection,
+  until: ReadonlyMap<string, number> | null,
+  signal: AbortSignal,
+): Promise<EventColumns> {
   const staging = createRowStaging()
   const reader = createRowReader(staging)
-  await connection.bytes(WHAT, signal, COLUMNS_QUERY, async (stream) => {
+  const query = { text: columnsQuery(until !== null), parameters: until === null ? {} : { until } }
+  await connection.bytes(WHAT, signal, query, async (stream) => {
     for await (const bytes of stream) {
       signal.throwIfAborted()
       reader.take(bytes as Buffer)

@@ -59,7 +59,12 @@ export interface ClickHouseConnection extends AsyncDisposable {
     parameters: QueryParameters,
   ): AsyncIterable<readonly unknown[][]>
   /** Runs `use` over the bytes of a long answer as they come. */
-  bytes<T>(what: string, signal: AbortSignal, query: string, use: (bytes: Readable) => Promise<T>): Promise<T>
+  bytes<T>(
+    what: string,
+    signal: AbortSignal,
+    query: { readonly text: string; readonly parameters: QueryParameters },
+    use: (bytes: Readable) => Promise<T>,
+  ): Promise<T>
   /** A statement without rows. */
   command(what: string, signal: AbortSignal, query: string): Promise<void>
 }
@@ -118,7 +123,10 @@ export function connectClickHouse(address: ClickHouseAddress): ClickHouseConnect
     async bytes(what, signal, query, use) {
       using _place = await reads.enter(signal)
       try {
-        const { stream } = await client.exec({ query, abort_signal: signal, clickhouse_settings: READ_SETTINGS })
+        const { stream } = await client.exec({
+          ...{ query: query.text, query_params: { ...query.parameters } },
+          ...{ abort_signal: signal, clickhouse_settings: READ_SETTINGS },
+        })
         try {
           return await use(stream)
         } finally {

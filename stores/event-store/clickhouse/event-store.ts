@@ -37,7 +37,7 @@ export async function openClickHouseEventStore(url: string): Promise<EventStore>
     userEvents: (userId, { limit, signal }) => readUserEvents(connection, userId, limit, signal),
     positions: ({ signal }) => readPositions(connection, signal),
     scanByUser: (until, { batchEventsMax, signal }) => scanEvents(connection, until, batchEventsMax, signal),
-    columns: ({ signal }) => readColumns(connection, signal),
+    columns: ({ until, signal }) => readColumns(connection, until ?? null, signal),
     popular: (query, { signal }) => readPopular(connection, query, signal),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

@@ -33,7 +33,8 @@ export async function openDuckDbEventStore(file: string): Promise<EventStore> {
     positions: ({ signal }) => database.read('reading positions', signal, readPositions),
     scanByUser: (until, { batchEventsMax, signal }) =>
       database.stream('scan by user', signal, (reader) => scanEvents(reader, until, batchEventsMax)),
-    columns: ({ signal }) => database.read('reading event columns', signal, (reader) => readColumns(reader, signal)),
+    columns: ({ until, signal }) =>
+      database.read('reading event columns', signal, (reader) => readColumns(reader, until ?? null, signal)),
     popular: (query, { signal }) =>
       database.read('reading popular items', signal, (reader) => readPopular(reader, query)),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
