@@ -1,4 +1,5 @@
-// `node bench/top-k.ts [ITEMS [INTERACTIONS]]`: exact top-k, fold-in and explanations on one thread.
+// `node bench/top-k.ts [ITEMS [INTERACTIONS [only]]]`: exact top-k, fold-in and explanations on one thread; with `only`
+// nothing but the search of ITEMS trained items.
 import { trainAls } from '../engine/als/train.ts'
 import { gramOf } from '../engine/learn/fit.ts'
 import type { Model } from '../engine/model/model.ts'
@@ -19,16 +20,29 @@ interface SearchCase {
   readonly width: number
   /** Query vectors, row-major. */
   readonly vectors: Float32Array
+  /** Of each vector's user: what is excluded from the list; null excludes random items. */
+  readonly histories?: readonly Int32Array[] | null
+  /** One byte an item. */
+  readonly allow?: Uint8Array
   readonly k: number
   readonly exclusions: number
   readonly queries: number
   readonly barMs?: number
+  readonly details?: Readonly<Record<string, unknown>>
 }
 
-export async function benchTopK(items = 1_000_000, interactions = 10_000_000): Promise<void> {
-  const large = await train(items, interactions, 50)
+/** The generator leaves items of the long tail without a user; the variant beside it gives each of them so many. */
+const USERS_PER_ITEM_MIN = 5
+
+export async function benchTopK(items = 1_000_000, interactions = 10_000_000, only = false): Promise<void> {
   const exact = { k: 10, exclusions: 0 }
-  search({ figure: 'top_10_trained', ...large, ...exact, width: 50, queries: 1_000, barMs: 5 })
+  for (const usersMin of [0, USERS_PER_ITEM_MIN]) {
+    const large = await train(items, interactions, 50, usersMin)
+    const trained = { ...large, ...exact, width: 50, queries: 1_000 }
+    search({ ...trained, figure: usersMin === 0 ? 'top_10_trained' : 'top_10_trained_no_item_unused', barMs: 5 })
+    filtered(usersMin === 0 ? 'trained' : 'trained_no_item_unused', trained)
+  }
+  if (only) return
   const middle = await train(40_000, 4_000_000, 64)
   search({ figure: 'top_10_trained', ...middle, ...exact, width: 64, queries: 3_000, barMs: 0.15 })
   const small = await train(4_000, 1_000_000, 64)
@@ -44,9 +58,25 @@ export async function benchTopK(items = 1_000_000, interactions = 10_000_000): P
   users(modelOf(small.factors, 64), 50)
 }
 
-async function train(items: number, interactions: number, factors: number) {
+/** Lists from few allowed items, from half of them, and with nearly all excluded. */
+function filtered(name: string, trained: Omit<SearchCase, 'figure'>): void {
+  const items = trained.factors.length / trained.width
+  const random = seeded(SEED)
+  const share = (fraction: number) => Uint8Array.from({ length: items }, () => (random() < fraction ? 1 : 0))
+  for (const [label, allow] of [
+    ['5_allowed', new Uint8Array(items).fill(1, items - 5)],
+    ['one_in_1000_allowed', share(0.001)],
+    ['one_in_20_allowed', share(0.05)],
+    ['half_allowed', share(0.5)],
+  ] as const) {
+    search({ ...trained, figure: `top_10_${name}_${label}`, allow, queries: 100 })
+  }
+  search({ ...trained, histories: null, figure: `top_10_${name}_half_excluded`, exclusions: items / 2, queries: 30 })
+}
+
+async function train(items: number, interactions: number, factors: number, usersMin = 0) {
   const shape = { users: Math.ceil(interactions / 70), items, interactions, seed: SEED }
-  const rows = [...generateUsers(shape)]
+  const { rows, unused } = withUsers([...generateUsers(shape)], items, usersMin)
   const rowPointers = new Int32Array(rows.length + 1)
   for (const [user, row] of rows.entries()) rowPointers[user + 1] = rowPointers[user]! + row.length
   const itemIndices = new Int32Array(rowPointers[rows.length]!)
@@ -54,7 +84,37 @@ async function train(items: number, interactions: number, factors: number) {
   const strengths = new Float32Array(itemIndices.length).fill(1)
   const matrix = { users: rows.length, items, rowPointers, itemIndices, strengths }
   const trained = await trainAls(matrix, { recipe: recipeOf(factors), threads: 2 })
-  return { factors: trained.itemFactors, vectors: trained.userFactors }
+  const details = {
+    interactions: itemIndices.length,
+    itemsWithoutUser: unused,
+    ...normsOf(trained.itemFactors, factors),
+  }
+  return { factors: trained.itemFactors, vectors: trained.userFactors, histories: rows, details }
+}
+
+/** Gives every item at least `usersMin` of the users, drawn at random; counts the items that have none. */
+function withUsers(given: readonly Int32Array[], items: number, usersMin: number) {
+  const counts = new Int32Array(items)
+  for (const row of given) for (const item of row) counts[item]!++
+  const random = seeded(SEED)
+  const added = new Map<number, number[]>()
+  for (let item = 0; item < items; item++) {
+    for (let count = counts[item]!; count < usersMin; count++) {
+      const user = Math.floor(random() * given.length)
+      added.set(user, [...(added.get(user) ?? []), item])
+    }
+  }
+  const rows = given.map((row, user) => Int32Array.from(new Set([...row, ...(added.get(user) ?? [])])).sort())
+  return { rows, unused: usersMin > 0 ? 0 : counts.reduce((unused, count) => unused + (count === 0 ? 1 : 0), 0) }
+}
+
+/** How far the lengths of item vectors lie apart. */
+function normsOf(factors: Float32Array, width: number) {
+  const norms = Float64Array.from({ length: factors.length / width }, (_, item) =>
+    Math.hypot(...factors.subarray(item * width, (item + 1) * width)),
+  ).sort()
+  const at = (share: number) => rounded(norms[Math.floor(share * (norms.length - 1))]!)
+  return { normP10: at(0.1), normP50: at(0.5), normP99: at(0.99), normMax: at(1) }
 }
 
 function recipeOf(factors: number): Recipe {
@@ -79,8 +139,10 @@ function search(drawn: SearchCase): void {
   const buildMs = performance.now() - startedAt
   const asked: TopQuery[] = Array.from({ length: queries }, () => {
     const user = Math.floor(random() * people)
-    const exclude = Int32Array.from({ length: exclusions }, () => Math.floor(random() * items))
-    return { vector: vectors.subarray(user * width, (user + 1) * width), k, ...(exclusions > 0 && { exclude }) }
+    const exclude =
+      drawn.histories?.[user] ?? Int32Array.from({ length: exclusions }, () => Math.floor(random() * items))
+    const vector = vectors.subarray(user * width, (user + 1) * width)
+    return { vector, k, ...(exclude.length > 0 && { exclude }), ...(drawn.allow && { allow: drawn.allow }) }
   })
   const best = bestRound(asked.map((query) => () => scorer.top(query)))
   report({
@@ -88,7 +150,11 @@ function search(drawn: SearchCase): void {
     value: rounded(best.p50Ms),
     unit: 'ms',
     ...(barMs !== undefined && { bar: { atMost: barMs } }),
-    details: { width, k, exclusions, queries, ...best, modelReadyMs: rounded(buildMs) },
+    details: {
+      ...{ width, k, exclusions: drawn.histories ? 'own history' : exclusions, queries, ...best },
+      ...{ modelReadyMs: rounded(buildMs), peakRssMb: Math.round(process.resourceUsage().maxRSS / 1_024) },
+      ...drawn.details,
+    },
   })
 }
 
@@ -144,6 +210,6 @@ function gaussian(length: number, seed: number): Float32Array {
 }
 
 if (import.meta.main) {
-  const [items, interactions] = process.argv.slice(2).map(Number)
-  await benchTopK(items, interactions)
+  const [items, interactions] = process.argv.slice(2, 4).map(Number)
+  await benchTopK(items, interactions, process.argv[4] === 'only')
 }

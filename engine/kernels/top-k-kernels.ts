@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 export interface TopKKernels {
   quantize(plan: number): void
   top(plan: number, k: number, masked: number): number
+  offer(plan: number, count: number, size: number, k: number): number
+  rank(plan: number, size: number): void
   scorePositions(plan: number, positions: number, count: number, scores: number): void
 }
 

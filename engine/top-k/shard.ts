@@ -1,5 +1,6 @@
 import { instantiateTopKKernels } from '../kernels/top-k-kernels.ts'
 import type { TopQuery, TopResult } from '../scoring/port.ts'
+import { forEachAllowed, isSparse } from './allowed.ts'
 import { layOutShard, SCORE_BATCH } from './layout.ts'
 
 /** Vectors in one memory with the kernel over it. */
@@ -26,13 +27,33 @@ export function openShard(memory: WebAssembly.Memory, items: number, width: numb
   const mark = (excluded: Int32Array, value: 0 | 1): void => {
     for (let i = 0; i < excluded.length; i++) blocked[positions[excluded[i]!]!] = value
   }
+  const searchAll = (k: number, allow: Uint8Array | undefined): number => {
+    if (allow !== undefined) mask.set(allow)
+    return kernels.top(layout.plan, k, allow === undefined ? 0 : 1)
+  }
+  /** Scores what is allowed one by one: of few, no bound could leave many out. */
+  const searchAllowed = (k: number, allow: Uint8Array): number => {
+    let [listed, size] = [0, 0]
+    const offer = (): void => {
+      size = kernels.offer(layout.plan, listed, size, k)
+      listed = 0
+    }
+    forEachAllowed(allow, (item) => {
+      const position = positions[item]!
+      if (blocked[position] === 1) return
+      list[listed++] = position
+      if (listed === SCORE_BATCH) offer()
+    })
+    if (listed > 0) offer()
+    kernels.rank(layout.plan, size)
+    return size
+  }
   return {
     items,
     top({ vector, k, exclude, allow }) {
       query.set(vector)
-      if (allow !== undefined) mask.set(allow)
       if (exclude !== undefined) mark(exclude, 1)
-      const found = kernels.top(layout.plan, k, allow === undefined ? 0 : 1)
+      const found = allow !== undefined && isSparse(allow) ? searchAllowed(k, allow) : searchAll(k, allow)
       if (exclude !== undefined) mark(exclude, 0)
       return {
         items: ints(layout.heapItems, found).slice(),

@@ -35,7 +35,7 @@ const cases: fc.Arbitrary<Case> = fc.record({
   k: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 21, max: K_MAX })),
   /** Share of the items. */
   excluded: fc.constantFrom(0, 0.02, 0.5, 1),
-  allowed: fc.constantFrom(null, 0, 0.01, 0.5, 1),
+  allowed: fc.constantFrom(null, 0, 0.003, 0.01, 0.5, 1),
 })
 
 /** Numbers in [0, 1) from a seed (mulberry32). */

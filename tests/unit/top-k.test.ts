@@ -70,3 +70,24 @@ test('the order is by falling norm to a fifth of a percent and stable', () => {
   const rows = onAxis([1, -3, 0, 2, 3, 0, 1e-30, 1e17])
   expect(Array.from(normOrder(rows, width))).toEqual([7, 1, 4, 3, 0, 6, 2, 5])
 })
+
+test('few allowed items among many are found wherever they are, whatever their byte, less what is excluded', () => {
+  const items = 9_000
+  const index = createTopKIndex(onAxis(Array.from({ length: items }, (_, item) => items - item)), width)
+  // A mask that begins and ends off every word, with bytes of one bit each.
+  const allow = new Uint8Array(items + 3).subarray(3)
+  const chosen = [0, 1, 4_321, 8_191, 8_192, 8_998, 8_999]
+  for (const [at, item] of chosen.entries()) allow[item] = 1 << (at + 1)
+  const vector = new Float32Array(width).fill(1)
+  const found = (k: number, exclude: readonly number[] = []) =>
+    Array.from(index.top({ vector, k, allow, exclude: Int32Array.from(exclude) }).items)
+  expect(found(1_000)).toEqual(chosen)
+  expect(found(3)).toEqual([0, 1, 4_321])
+  expect(found(3, [0, 4_321, 8_999, 5])).toEqual([1, 8_191, 8_192])
+  // More than fit one batch.
+  const block = new Uint8Array(100_000)
+  block.fill(1, 50_000, 53_000)
+  const ties = createTopKIndex(onAxis(new Array(100_000).fill(2)), width)
+  const first = ties.top({ vector, k: 1_000, allow: block, exclude: Int32Array.of(50_000) })
+  expect(Array.from(first.items)).toEqual(Array.from({ length: 1_000 }, (_, at) => 50_001 + at))
+})

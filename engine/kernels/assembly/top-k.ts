@@ -95,7 +95,7 @@ function quantizeBlock(rows: usize, stride: usize, width: i32, slots: i32, codes
 export function top(plan: usize, k: i32, masked: bool): i32 {
   const items = <i32>at(plan, PLAN_ITEMS), width = <i32>at(plan, PLAN_WIDTH), slots = <i32>at(plan, PLAN_SLOTS)
   const heads = at(plan, PLAN_HEADS), order = at(plan, PLAN_ORDER), survivors = at(plan, PLAN_SURVIVORS)
-  const scores = at(plan, PLAN_SCORES), heapScores = at(plan, PLAN_HEAP_SCORES), heapItems = at(plan, PLAN_HEAP_ITEMS)
+  const heapScores = at(plan, PLAN_HEAP_SCORES)
   const query = at(plan, PLAN_QUERY), queryCodes = at(plan, PLAN_QUERY_CODES)
 
   let largest: f64 = 0, norm: f64 = 0
@@ -144,18 +144,30 @@ export function top(plan: usize, k: i32, masked: bool): i32 {
         found += i32(isEligible(plan, order, position, masked))
       }
     }
-    if (found == 0) continue
-    scorePositions(plan, survivors, found, scores)
-    for (let i = 0; i < found; i++) {
-      const score = load<f32>(scores + (<usize>i << 2))
-      if (size == k && score < load<f32>(heapScores)) continue
-      const item = load<i32>(order + (<usize>load<i32>(survivors + (<usize>i << 2)) << 2))
-      if (size < k) siftUp(heapScores, heapItems, size++, score, item)
-      else if (isWorse(load<f32>(heapScores), load<i32>(heapItems), score, item)) siftDown(heapScores, heapItems, k, score, item)
-    }
+    if (found > 0) size = offer(plan, found, size, k)
   }
-  sortHeap(heapScores, heapItems, size)
+  rank(plan, size)
   return size
+}
+
+/** Scores the first `count` survivors and keeps the k best of them and of the `size` that the heap holds; returns how many. */
+export function offer(plan: usize, count: i32, size: i32, k: i32): i32 {
+  const order = at(plan, PLAN_ORDER), survivors = at(plan, PLAN_SURVIVORS), scores = at(plan, PLAN_SCORES)
+  const heapScores = at(plan, PLAN_HEAP_SCORES), heapItems = at(plan, PLAN_HEAP_ITEMS)
+  scorePositions(plan, survivors, count, scores)
+  for (let i = 0; i < count; i++) {
+    const score = load<f32>(scores + (<usize>i << 2))
+    if (size == k && score < load<f32>(heapScores)) continue
+    const item = load<i32>(order + (<usize>load<i32>(survivors + (<usize>i << 2)) << 2))
+    if (size < k) siftUp(heapScores, heapItems, size++, score, item)
+    else if (isWorse(load<f32>(heapScores), load<i32>(heapItems), score, item)) siftDown(heapScores, heapItems, k, score, item)
+  }
+  return size
+}
+
+/** Turns the heap of `size` into a list, best first. */
+export function rank(plan: usize, size: i32): void {
+  sortHeap(at(plan, PLAN_HEAP_SCORES), at(plan, PLAN_HEAP_ITEMS), size)
 }
 
 @inline function isEligible(plan: usize, order: usize, position: i32, masked: bool): bool {
