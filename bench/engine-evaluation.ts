@@ -15,7 +15,8 @@ const TIMED_USERS_MAX = 20_000
 /**
  * Means over all users with a test item that training does not give away, those that training has not seen included:
  * they are shown the most popular items, and so are users whose vector is zero. All items of the training file compete
- * but the user's own; test items that training has not seen count as missed. Names end in `_at_K`.
+ * but the user's own; test items that training has not seen count as missed. Names end in `_at_K`; recall and NDCG at 20
+ * are always among them.
  */
 export async function evaluateHeldOut(
   model: Model,
@@ -23,7 +24,7 @@ export async function evaluateHeldOut(
   k: number,
   threads: number,
 ): Promise<Readonly<Record<string, number>>> {
-  const plan = { metrics: metricsAt(k), catalogueAt: k }
+  const plan = { metrics: [...new Set<MetricName>(['recall_at_20', 'ndcg_at_20', ...metricsAt(k)])], catalogueAt: k }
   const measured = await measureInParallel(contestantOf(model, split), split.comparison, { plan, threads })
   const { users } = split.comparison.holdout
   const { scores, perUser } = score(measured, split.comparison, [...users.keys()])

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { createGunzip } from 'node:zlib'
 import { MillraceError } from '../schemas/errors.ts'
+import { type FileLayout, fieldsOf, layoutOf } from './file-layout.ts'
 
 /** Pairs of a file in its order: places in `users` and `items` (ids in order of appearance), weights, times. */
 export interface Pairs {
@@ -14,10 +15,10 @@ export interface Pairs {
 }
 
 /**
- * Reads `user,item[,weight[,timestamp]]` (header optional) or one line per user `user item item ...`, told apart by a
- * comma in the first line; gzip where the name ends in .gz. A missing weight is 1; timestamps (numbers or dates, in every
- * line or in none) are read when asked for. Throws INVALID_INPUT_FILE naming the line; a weight must be finite and not zero,
- * as float32 too.
+ * Reads `user,item[,weight[,timestamp]]` (header optional; also with tabs, semicolons or `::` between the fields; quotes
+ * around a field are taken off) or one line per user `user item item ...`, told apart by the first lines; gzip where the
+ * name ends in .gz. A missing weight is 1; timestamps (numbers or dates, in every line or in none) are read when asked for.
+ * Throws INVALID_INPUT_FILE naming the line; a weight must be finite and not zero, as float32 too.
  */
 export async function readInteractionFile(path: string, options: { timestamps?: boolean } = {}): Promise<Pairs> {
   const users = createIds()
@@ -25,21 +26,16 @@ export async function readInteractionFile(path: string, options: { timestamps?: 
   const columns = createColumns()
   const times = options.timestamps === true ? createTimes(path) : null
   let number = 0
-  let commas: boolean | null = null
-  const add = (line: string): void => {
-    const first = commas === null
-    commas ??= line.includes(',')
-    if (!commas) {
-      const [user, ...liked] = line.trim().split(/\s+/)
-      const at = users.place(user!)
-      for (const item of liked) columns.push(at, items.place(item), 1)
-      return
-    }
-    const fields = line.split(',')
-    if (first && isHeader(fields)) return
-    const user = fields[0]!.trim()
-    const item = (fields[1] ?? '').trim()
-    const weight = fields[2] === undefined || fields[2].trim() === '' ? 1 : Number(fields[2])
+  let layout: FileLayout | null = null
+  const addUser = (line: string): void => {
+    const [user, ...liked] = line.trim().split(/\s+/)
+    const at = users.place(user!)
+    for (const item of liked) columns.push(at, items.place(item), 1)
+  }
+  const addRow = (line: string, separator: string): void => {
+    const fields = fieldsOf(line, separator)
+    const [user, item] = [fields[0]!, fields[1] ?? '']
+    const weight = fields[2] === undefined || fields[2] === '' ? 1 : Number(fields[2])
     const stored = Math.fround(weight)
     if (user === '' || item === '' || !Number.isFinite(stored) || stored === 0) {
       const message = `${path} line ${number} is not user,item[,weight[,timestamp]] with a weight that is finite and not zero`
@@ -49,18 +45,16 @@ export async function readInteractionFile(path: string, options: { timestamps?: 
     times?.push(fields[3] ?? '', number)
   }
   for await (const lines of linesOf(path)) {
+    layout ??= layoutOf(lines)
     for (const line of lines) {
       number++
-      if (line.trim() !== '') add(line)
+      if (line.trim() === '') continue
+      if (layout?.header) layout = { ...layout, header: false }
+      else if (layout === null || layout.separator === null) addUser(line)
+      else addRow(line, layout.separator)
     }
   }
   return { users: users.ids, items: items.ids, ...columns.finish(), timestamps: times?.finish() ?? null }
-}
-
-/** A first line is a header if it names its columns or its weight is no number. */
-function isHeader(fields: readonly string[]): boolean {
-  const named = /^"?(user|visitor|customer|reviewer)[\w ]*"?$/i.test(fields[0]!.trim())
-  return named || (fields[2] !== undefined && fields[2].trim() !== '' && Number.isNaN(Number(fields[2])))
 }
 
 /** Lines in large pieces: an asynchronous turn per line would cost more than reading it. */
