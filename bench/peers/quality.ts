@@ -11,10 +11,11 @@ import { parseArgs } from 'node:util'
 import { Value } from 'typebox/value'
 import { mean, pairedDifference } from '../../engine/evaluation/bootstrap.ts'
 import type { Contestant } from '../../engine/evaluation/contestant.ts'
-import { ITEM_KNN_NEIGHBOURS, nearestItems } from '../../engine/evaluation/item-knn.ts'
+import { likesOf, nearestItems } from '../../engine/evaluation/item-knn.ts'
 import type { RankingMetric } from '../../engine/evaluation/ranking-metrics.ts'
 import { type Contest, createContest } from '../../engine/learn/contest.ts'
 import { fitModel } from '../../engine/learn/fit.ts'
+import { standardItemKnn } from '../../engine/learn/item-knn-baseline.ts'
 import { orderItems } from '../../engine/learn/pairs.ts'
 import { defaultRecipe } from '../../engine/learn/recipes.ts'
 import { selectRecipe, shapeOf } from '../../engine/learn/select.ts'
@@ -59,7 +60,7 @@ async function run(): Promise<void> {
   const python = installPeers()
   const shape = shapeOf(contest.past(halfLifeDays))
   const request = { columns, ...rules, parameters: {}, champion: null, trials, threads: hands.threads }
-  const ours = await selectRecipe(source, contest, request, { ...hands, onProgress: () => {} })
+  const ours = await selectRecipe(source, { contest, validation }, request, { ...hands, onProgress: () => {} })
   console.error('ours, tuned:', ours.best, ours.trials.map(({ score }) => score.toFixed(4)).join(' '))
   const recipes = implicitRecipes(trials, shape.meanStrength, SEARCH_SEED)
   const tried = implicitContestants(validation, halfLifeDays, recipes, {
@@ -76,7 +77,7 @@ async function run(): Promise<void> {
   const untuned = defaultRecipe({}, halfLifeDays, shape)
   const measured = {
     popularity: await measure([{ kind: 'popularity', order: contest.popularity }]),
-    itemKnn: await measure([itemKnn(contest, { likes: false, neighbours: ITEM_KNN_NEIGHBOURS })]),
+    itemKnn: await measure([standardItemKnn(contest)]),
     itemKnnTuned: await measure([itemKnn(contest, knn)]),
     ours: await measure(await fits(untuned)),
     oursTuned: await measure(await fits(ours.best)),
@@ -140,11 +141,11 @@ interface ItemKnn {
   readonly neighbours: number
 }
 
-/** The gate's baseline, or a stronger one where that says more about the data. */
+/** A stronger one than the gate's where more is tried. */
 function itemKnn({ comparison, popularity }: Contest, { likes, neighbours }: ItemKnn): Contestant {
   const { past } = comparison
-  const by = likes ? { ...past, strengths: past.strengths.map((strength) => (strength > 0 ? 1 : 0)) } : past
-  return { kind: 'item-knn', nearest: nearestItems(by, neighbours), fallback: popularity }
+  const by = likes ? likesOf(past) : past
+  return { kind: 'item-knn', nearest: nearestItems(by, neighbours), neighbours, fallback: popularity }
 }
 
 async function tunedItemKnn(): Promise<ItemKnn> {

@@ -9,7 +9,13 @@ import { fillUp, type Recommend } from './recommender.ts'
 /** A recommender as data, so that every thread can build its own. `fallback`: item ranks that fill short lists. */
 export type Contestant =
   | { readonly kind: 'popularity'; readonly order: Int32Array }
-  | { readonly kind: 'item-knn'; readonly nearest: Neighbours; readonly fallback: Int32Array }
+  | {
+      readonly kind: 'item-knn'
+      readonly nearest: Neighbours
+      /** How many of the nearest count. */
+      readonly neighbours: number
+      readonly fallback: Int32Array
+    }
   | {
       readonly kind: 'model'
       readonly model: Model
@@ -32,7 +38,7 @@ export function recommendAs(contestant: Contestant, past: PairTable): Recommend 
     case 'popularity':
       return recommendPopular(contestant.order, past)
     case 'item-knn':
-      return recommendItemKnn(contestant.nearest, past, contestant.fallback)
+      return recommendItemKnn(contestant.nearest, contestant.neighbours, past, contestant.fallback)
     case 'model': {
       const { model, histories, itemIds, fallback } = contestant
       return recommendPersonal(createScorer(model), histories, itemIds, fallback)

@@ -3,15 +3,17 @@ import { itemsOf, type PairTable, strengthsOf } from './pair-table.ts'
 import { fillUp, type Recommend } from './recommender.ts'
 import { createSparseSums, highestPositive, type SparseSums } from './sparse-sums.ts'
 
-/** Nearest items kept per item. */
-export const ITEM_KNN_NEIGHBOURS = 100
-
 /** Per item its most similar items, best first, ties by rank; positive similarities only. */
 export interface Neighbours {
   /** Length items + 1. */
   readonly pointers: Int32Array
   readonly items: Int32Array
   readonly similarities: Float64Array
+}
+
+/** Every positive strength as 1: items are then alike by who likes them at all, which is the stronger baseline. */
+export function likesOf(pairs: PairTable): PairTable {
+  return { ...pairs, strengths: pairs.strengths.map((strength) => (strength > 0 ? 1 : 0)) }
 }
 
 /**
@@ -37,17 +39,23 @@ export function nearestItems(pairs: PairTable, neighbours: number): Neighbours {
 }
 
 /**
- * Scores items by the sum over the user's history of strength times similarity; items with a positive score, best
+ * Scores items by the sum over the user's history of strength times similarity, each item's first `neighbours` taken; items with a positive score, best
  * first, ties by rank, filled up from `fallback` (the popularity order).
  */
-export function recommendItemKnn(nearest: Neighbours, past: PairTable, fallback: Int32Array): Recommend {
+export function recommendItemKnn(
+  nearest: Neighbours,
+  neighbours: number,
+  past: PairTable,
+  fallback: Int32Array,
+): Recommend {
   const sums = createSparseSums(past.items)
   return (user, k) => {
     const history = itemsOf(past, user)
     const strengths = strengthsOf(past, user)
     for (let index = 0; index < history.length; index++) {
       const item = history[index]!
-      for (let place = nearest.pointers[item]!; place < nearest.pointers[item + 1]!; place++) {
+      const end = Math.min(nearest.pointers[item + 1]!, nearest.pointers[item]! + neighbours)
+      for (let place = nearest.pointers[item]!; place < end; place++) {
         sums.add(nearest.items[place]!, strengths[index]! * nearest.similarities[place]!)
       }
     }

@@ -17,6 +17,8 @@ export interface GateEvidence {
   readonly candidateEstimate: Estimate
   readonly popularity: Float64Array
   readonly itemKnn: Float64Array
+  /** Item-kNN with its best settings on the validation slice. */
+  readonly itemKnnTuned: Float64Array
   readonly champion: ChampionEvidence | null
   readonly seed: number
 }
@@ -42,7 +44,7 @@ interface Finding {
 
 /**
  * Decides whether a candidate may serve. It must have been measured on enough users, be above popularity and item-kNN,
- * not be worse than the champion's recipe on the same past and holdout (paired bootstrap), nor fall clearly below the
+ * not be worse than the tuned item-kNN nor than the champion's recipe on the same past and holdout (paired bootstrap), nor fall clearly below the
  * champion's recorded score, nor lose to the champion's artifact on events neither has seen. Reasons come in words with
  * numbers, failed ones first, also when it is accepted.
  */
@@ -51,6 +53,7 @@ export function judge(evidence: GateEvidence): GateVerdict {
     enoughUsers(evidence),
     aboveBaseline('popularity', evidence.candidate, evidence.popularity),
     aboveBaseline('item-kNN', evidence.candidate, evidence.itemKnn),
+    notWorse('the tuned item-kNN', evidence.candidate, evidence.itemKnnTuned, evidence.seed),
     ...championFindings(evidence),
   ]
   const ordered = [...findings.filter(({ passed }) => !passed), ...findings.filter(({ passed }) => passed)]

@@ -36,7 +36,8 @@ export interface Contest {
   evaluate(contestant: Contestant, hands: Hands): Promise<Evaluation>
   evaluateModel(model: Model, hands: Hands): Promise<Evaluation>
   /** Mean NDCG@10 alone: cheaper. */
-  ndcgOf(model: Model, hands: Hands): Promise<number>
+  ndcgOf(contestant: Contestant, hands: Hands): Promise<number>
+  ndcgOfModel(model: Model, hands: Hands): Promise<number>
 }
 
 export interface ContestSource {
@@ -68,6 +69,10 @@ export function createContest({ columns, order, rules, seed }: ContestSource, sp
   }
   const evaluate = async (shown: Contestant, hands: Hands) =>
     summarize(await measureInParallel(shown, comparison, { plan: REPORTED, ...worth(hands) }), comparison)
+  const ndcgOf = async (shown: Contestant, hands: Hands) => {
+    const measured = await measureInParallel(shown, comparison, { plan: SEARCHED, ...worth(hands) })
+    return meanOf(measured, 'ndcg_at_10', comparison)
+  }
   return {
     split,
     comparison,
@@ -76,9 +81,7 @@ export function createContest({ columns, order, rules, seed }: ContestSource, sp
     popularity,
     evaluate,
     evaluateModel: (model, hands) => evaluate(contestant(model), hands),
-    async ndcgOf(model, hands) {
-      const measured = await measureInParallel(contestant(model), comparison, { plan: SEARCHED, ...worth(hands) })
-      return meanOf(measured, 'ndcg_at_10', comparison)
-    },
+    ndcgOf,
+    ndcgOfModel: (model, hands) => ndcgOf(contestant(model), hands),
   }
 }

@@ -2,16 +2,16 @@ import { MillraceError } from '../../schemas/errors.ts'
 import type { Recipe } from '../../schemas/training.ts'
 import type { AlsProgress } from '../als/port.ts'
 import { type Evaluation, evaluatedUsers } from '../evaluation/evaluate.ts'
-import { ITEM_KNN_NEIGHBOURS, nearestItems } from '../evaluation/item-knn.ts'
 import { judge } from '../gate/gate.ts'
 import { championEvidence } from './champion.ts'
 import { type Contest, type ContestSource, createContest, type Hands } from './contest.ts'
 import { type Fit, type FitOptions, fitModel } from './fit.ts'
+import { standardItemKnn, tunedItemKnn } from './item-knn-baseline.ts'
 import { aggregatePairs, orderItems } from './pairs.ts'
 import type { EvaluationReport, Learn, LearnProgress, LearnRequest, LearnResult } from './port.ts'
 import { checkRefit, type RefitCheck } from './refit.ts'
 import type { SearchResult } from './search.ts'
-import { selectRecipe } from './select.ts'
+import { openValidation, selectRecipe } from './select.ts'
 import { HOLDOUT_SHARE, splitByTime } from './split.ts'
 
 /** Seeds every bootstrap of a run: its intervals depend on the data alone. */
@@ -27,7 +27,8 @@ export const learn: Learn = async (request, { signal, onProgress, onSearchState 
   const source = sourceOf(request)
   const contest = openContest(source)
   const phase = phases(onProgress, signal)
-  const selected = await selectRecipe(source, contest, request, {
+  const validation = openValidation(source, contest)
+  const selected = await selectRecipe(source, { contest, validation }, request, {
     signal,
     onProgress: phase('choosing a recipe', 0, 0.45),
     onSearchState,
@@ -42,7 +43,7 @@ export const learn: Learn = async (request, { signal, onProgress, onSearchState 
     fitModel(contest.past(chosen.halfLifeDays), source.order.itemIds, chosen, contest.pastUntil, options)
   const candidate = await fitPast(recipe, fitting('candidate', 0.45, 0.6))
   const hands = { threads: request.threads, signal }
-  const scored = await scoreAll(contest, candidate, hands)
+  const scored = await scoreAll(contest, validation, candidate, hands)
   const champion =
     request.champion &&
     (await championEvidence(
@@ -56,6 +57,7 @@ export const learn: Learn = async (request, { signal, onProgress, onSearchState 
     candidateEstimate: scored.candidate.scores.metrics.ndcg_at_10!,
     popularity: scored.popularity.perUser.ndcg_at_10,
     itemKnn: scored.itemKnn.perUser.ndcg_at_10,
+    itemKnnTuned: scored.itemKnnTuned.perUser.ndcg_at_10,
     champion: champion?.evidence ?? null,
     seed: BOOTSTRAP_SEED,
   })
@@ -79,6 +81,8 @@ interface Scored {
   readonly candidate: Evaluation
   readonly popularity: Evaluation
   readonly itemKnn: Evaluation
+  readonly itemKnnTuned: Evaluation
+  readonly itemKnnNeighbours: number
 }
 
 function sourceOf({ columns, weights, valueScaledTypes, halfLifeDays }: LearnRequest): ContestSource {
@@ -112,13 +116,14 @@ function openContest(source: ContestSource): Contest {
   return contest
 }
 
-async function scoreAll(contest: Contest, candidate: Fit, hands: Hands): Promise<Scored> {
-  const nearest = nearestItems(contest.comparison.past, ITEM_KNN_NEIGHBOURS)
-  const fallback = contest.popularity
+async function scoreAll(contest: Contest, validation: Contest | null, candidate: Fit, hands: Hands): Promise<Scored> {
+  const tuned = await tunedItemKnn(contest, validation, hands)
   return {
     candidate: await contest.evaluateModel(candidate.model, hands),
-    popularity: await contest.evaluate({ kind: 'popularity', order: fallback }, hands),
-    itemKnn: await contest.evaluate({ kind: 'item-knn', nearest, fallback }, hands),
+    popularity: await contest.evaluate({ kind: 'popularity', order: contest.popularity }, hands),
+    itemKnn: await contest.evaluate(standardItemKnn(contest), hands),
+    itemKnnTuned: await contest.evaluate(tuned, hands),
+    itemKnnNeighbours: tuned.neighbours,
   }
 }
 
@@ -147,7 +152,12 @@ function reportOf(
       unknownItems: holdout.unknownItems,
     },
     candidate: scored.candidate.scores,
-    baselines: { popularity: scored.popularity.scores, itemKnn: scored.itemKnn.scores },
+    baselines: {
+      popularity: scored.popularity.scores,
+      itemKnn: scored.itemKnn.scores,
+      itemKnnTuned: scored.itemKnnTuned.scores,
+    },
+    itemKnnNeighbours: scored.itemKnnNeighbours,
     championRecipe: championRecipe?.scores ?? null,
     slices: scored.candidate.slices,
     trials: trials.map(({ recipe, score }) => ({ recipe, ndcg_at_10: score })),
@@ -166,6 +176,7 @@ function flatMetrics(evaluation: EvaluationReport, refit: Fit, check: RefitCheck
   add('', evaluation.candidate.metrics)
   add('popularity_', evaluation.baselines.popularity.metrics)
   add('item_knn_', evaluation.baselines.itemKnn.metrics)
+  add('item_knn_tuned_', evaluation.baselines.itemKnnTuned.metrics)
   if (evaluation.championRecipe) add('champion_recipe_', evaluation.championRecipe.metrics)
   return flat
 }

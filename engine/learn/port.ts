@@ -58,7 +58,13 @@ export interface EvaluationReport {
     readonly unknownItems: number
   }
   readonly candidate: ModelScores
-  readonly baselines: { readonly popularity: ModelScores; readonly itemKnn: ModelScores }
+  /** item-kNN by strengths with 100 neighbours, and by likes with as many as do best on the validation slice. */
+  readonly baselines: {
+    readonly popularity: ModelScores
+    readonly itemKnn: ModelScores
+    readonly itemKnnTuned: ModelScores
+  }
+  readonly itemKnnNeighbours: number
   /** The champion's recipe fitted on the same past; null without a champion. */
   readonly championRecipe: ModelScores | null
   /** By slice of history length ("0", "1-4", "5-19", "20+"): users and the candidate's metrics. */

@@ -19,14 +19,20 @@ export interface SelectOptions {
   readonly onSearchState?: ((state: SearchState) => void) | undefined
 }
 
+/** The last tenth of a contest's past as a future of its own; null where too few users have one. */
+export function openValidation(source: ContestSource, contest: Contest): Contest | null {
+  const split = splitByTime(source.columns, contest.split.past, HOLDOUT_SHARE)
+  const validation = split && createContest(source, split)
+  return validation && evaluatedUsers(validation.comparison) >= VALIDATION_USERS_MIN ? validation : null
+}
+
 /**
- * Chooses the recipe inside the past: the last tenth of the past is the validation slice, candidates are fitted before
- * it and scored on it (NDCG@10). The future has no influence. One trial, or too little data to validate on, takes the
- * default. A saved state of other candidates or another past is of no use and ignored.
+ * Chooses the recipe inside the past: candidates are fitted before the validation slice and scored on it (NDCG@10). The
+ * future has no influence. One trial, or too little data to validate on, takes the default. A saved state of other candidates or another past is of no use and ignored.
  */
 export async function selectRecipe(
   source: ContestSource,
-  contest: Contest,
+  { contest, validation }: { readonly contest: Contest; readonly validation: Contest | null },
   request: LearnRequest,
   options: SelectOptions,
 ): Promise<SearchResult> {
@@ -35,10 +41,7 @@ export async function selectRecipe(
   const shape = shapeOf(contest.past(halfLifeDays))
   const base = defaultRecipe(parameters, halfLifeDays, shape)
   const candidates = candidateRecipes(base, parameters, champion?.model.recipe ?? null, trials, shape)
-  const split = splitByTime(source.columns, contest.split.past, HOLDOUT_SHARE)
-  if (candidates.length < 2 || split === null) return { best: base, trials: [] }
-  const validation = createContest(source, split)
-  if (evaluatedUsers(validation.comparison) < VALIDATION_USERS_MIN) return { best: base, trials: [] }
+  if (candidates.length < 2 || validation === null) return { best: base, trials: [] }
   return await searchOn(validation, source, candidates, request, options)
 }
 
@@ -72,7 +75,7 @@ async function searchOn(
     )
     return model
   }
-  const score = (model: Model) => validation.ndcgOf(model, { threads, signal })
+  const score = (model: Model) => validation.ndcgOfModel(model, { threads, signal })
   return await successiveHalving<Model>(
     candidates,
     { fit, score },

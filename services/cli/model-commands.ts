@@ -24,7 +24,12 @@ interface ScoresReply {
 interface EvaluationReply {
   readonly split: Readonly<Record<string, number>>
   readonly candidate: ScoresReply
-  readonly baselines: { readonly popularity: ScoresReply; readonly itemKnn: ScoresReply }
+  readonly baselines: {
+    readonly popularity: ScoresReply
+    readonly itemKnn: ScoresReply
+    /** Absent in evaluations of earlier versions. */
+    readonly itemKnnTuned?: ScoresReply
+  }
   readonly championRecipe: ScoresReply | null
 }
 
@@ -87,6 +92,10 @@ export async function evaluateCommand(
   }
   const columns = [report.candidate, report.baselines.popularity, report.baselines.itemKnn]
   const names = ['metric', 'candidate', 'low', 'high', 'popularity', 'item-kNN']
+  if (report.baselines.itemKnnTuned) {
+    columns.push(report.baselines.itemKnnTuned)
+    names.push('tuned item-kNN')
+  }
   if (report.championRecipe) {
     columns.push(report.championRecipe)
     names.push('champion recipe')

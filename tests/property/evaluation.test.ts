@@ -158,7 +158,7 @@ function crowd(users: number, items: number): { comparison: Comparison; contesta
     comparison,
     contestants: [
       { kind: 'model', model, histories: past, itemIds, fallback },
-      { kind: 'item-knn', nearest: nearestItems(past, 10), fallback },
+      { kind: 'item-knn', nearest: nearestItems(past, 10), neighbours: 7, fallback },
       { kind: 'popularity', order: fallback },
     ],
   }

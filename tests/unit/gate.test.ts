@@ -14,6 +14,7 @@ function evidence(change: Partial<GateEvidence> = {}): GateEvidence {
     candidateEstimate: { value, low: value - 0.03, high: value + 0.03 },
     popularity: shifted(-0.2),
     itemKnn: shifted(-0.1),
+    itemKnnTuned: shifted(-0.05),
     champion: null,
     seed: 1,
     ...change,
@@ -42,6 +43,7 @@ test('a first model above both baselines is accepted, and the verdict says with 
 test.each([
   ['popularity', { popularity: shifted(0.01) }, /not above popularity's/],
   ['item-kNN', { itemKnn: shifted(0) }, /not above item-kNN's/],
+  ['the tuned item-kNN', { itemKnnTuned: shifted(0.01) }, /worse than 0\.\d{4} of the tuned item-kNN/],
   [
     'too few users',
     { candidate: base.slice(0, 4), popularity: base.slice(0, 4).map(() => 0), itemKnn: base.slice(0, 4).map(() => 0) },

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { nearestItems, recommendItemKnn } from '../../engine/evaluation/item-knn.ts'
+import { likesOf, nearestItems, recommendItemKnn } from '../../engine/evaluation/item-knn.ts'
 import { itemKnnTwin } from '../../engine/evaluation/item-knn.twin.ts'
 import { createRandom } from '../../engine/evaluation/random.ts'
 import { highestPositive } from '../../engine/evaluation/sparse-sums.ts'
@@ -28,7 +28,8 @@ test('item-kNN and its twin recommend the same items in the same order', () => {
     [3, 8],
   ] as const) {
     const pairs = randomPairs(seed, 15, 25, 120)
-    const recommend = recommendItemKnn(nearestItems(pairs, neighbours), pairs, new Int32Array(0))
+    const kept = nearestItems(pairs, neighbours + 2)
+    const recommend = recommendItemKnn(kept, neighbours, pairs, new Int32Array(0))
     for (let user = 0; user < pairs.users; user++) {
       const list = [...recommend(user, 10)]
       expect(list).toEqual(itemKnnTwin(pairs, user, neighbours, 10))
@@ -55,4 +56,12 @@ test('the highest k are those of a full sort, ties by smaller index', () => {
       },
     ),
   )
+})
+
+test('likes are positive strengths, each as much as any other', () => {
+  const pairs = randomPairs(4, 10, 12, 80)
+  const likes = likesOf(pairs)
+  expect([...likes.strengths]).toEqual(Array.from(pairs.strengths, (strength) => (strength > 0 ? 1 : 0)))
+  expect(new Set(likes.strengths)).toEqual(new Set([0, 1]))
+  expect(likes.itemRanks).toBe(pairs.itemRanks)
 })

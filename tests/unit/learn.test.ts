@@ -1,9 +1,15 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { evaluate } from '../../engine/evaluation/evaluate.ts'
+import { likesOf, nearestItems, recommendItemKnn } from '../../engine/evaluation/item-knn.ts'
+import { createContest } from '../../engine/learn/contest.ts'
+import { tunedItemKnn } from '../../engine/learn/item-knn-baseline.ts'
 import { learn } from '../../engine/learn/learn.ts'
 import { aggregatePairs, orderItems } from '../../engine/learn/pairs.ts'
 import type { Champion, LearnRequest, LearnResult } from '../../engine/learn/port.ts'
 import { candidateRecipes, defaultRecipe } from '../../engine/learn/recipes.ts'
 import { iterationsAt, successiveHalving } from '../../engine/learn/search.ts'
+import { openValidation } from '../../engine/learn/select.ts'
+import { splitByTime } from '../../engine/learn/split.ts'
 import { createScorer } from '../../engine/scoring/scorer.ts'
 import { columnsOf, type PlainEvent } from '../support/columns.ts'
 import { plantedEvents } from '../support/tastes.ts'
@@ -103,6 +109,36 @@ function later(events: number): PlainEvent[] {
   const from = (EVENTS.at(-1)?.at ?? 0) + 60_000
   return plantedEvents({ users: 60, groups: 4, itemsPerGroup: 40, events, seed: 8, from })
 }
+
+describe('the item-kNN baseline', () => {
+  test('takes the number of neighbours that does best on the validation slice, and a middle one without such a slice', async () => {
+    const signal = new AbortController().signal
+    const columns = columnsOf(EVENTS)
+    const rules = { weights: WEIGHTS, valueScaledTypes: [], halfLifeDays: 90 }
+    const source = { columns, order: orderItems(columns.items), rules, seed: 1 }
+    const split = splitByTime(columns, { from: 0, to: columns.length }, 0.1)
+    if (split === null) throw new Error('the events have one time')
+    const contest = createContest(source, split)
+    const validation = openValidation(source, contest)
+    if (validation === null) throw new Error('the events have no validation slice')
+    const chosen = await tunedItemKnn(contest, validation, { threads: 1, signal })
+    const likes = likesOf(validation.comparison.past)
+    const scores = [10, 30, 100].map((neighbours) => {
+      const recommend = recommendItemKnn(
+        nearestItems(likes, 100),
+        neighbours,
+        validation.comparison.past,
+        validation.popularity,
+      )
+      const { ndcg_at_10 } = evaluate(recommend, validation.comparison).scores.metrics
+      return { neighbours, ndcg: ndcg_at_10?.value ?? 0 }
+    })
+    expect(new Set(scores.map(({ ndcg }) => ndcg)).size).toBe(3)
+    const [best] = scores.toSorted((left, right) => right.ndcg - left.ndcg)
+    expect(chosen.neighbours).toBe(best?.neighbours)
+    expect((await tunedItemKnn(contest, null, { threads: 1, signal })).neighbours).toBe(30)
+  })
+})
 
 describe('the future', () => {
   test('shuffled or replaced, changes nothing of the past and of the recipe that is chosen', async () => {
