@@ -4,7 +4,8 @@ import { openTopKIndex } from '../top-k/top-k-index.ts'
 import { createExplainer } from './explanation.ts'
 import { createItemVectors, type ModelParts } from './item-vectors.ts'
 import { normalizeRows } from './normalize-rows.ts'
-import type { Observations, Scorer, TopQuery } from './port.ts'
+import { withoutZeros } from './observations.ts'
+import type { Scorer, TopQuery } from './port.ts'
 import { prepareInThread } from './preparation.ts'
 import { checkFactors, checkItem, checkObservations, checkQuery, checkSupplement } from './queries.ts'
 import { inIdOrder } from './supplement.ts'
@@ -85,12 +86,4 @@ function withItem(exclude: Int32Array | undefined, item: number): Int32Array {
   const extended = new Int32Array((exclude?.length ?? 0) + 1).fill(item)
   if (exclude !== undefined) extended.set(exclude)
   return extended
-}
-
-/** A strength of exactly zero (a like and a dislike at once) observes nothing. */
-function withoutZeros(observations: Observations): Observations {
-  const { items, strengths } = observations
-  if (!strengths.some((strength) => Math.fround(strength) === 0)) return observations
-  const isSeen = (_: number, j: number): boolean => Math.fround(strengths[j]!) !== 0
-  return { items: items.filter(isSeen), strengths: strengths.filter(isSeen) }
 }
