@@ -76,7 +76,10 @@ export function recipeFor(parameters: TrainingParameters, matrix: InteractionMat
 
 export function shapeOf({ users, items, strengths }: InteractionMatrix): DataShape {
   const total = strengths.reduce((sum, strength) => sum + Math.abs(strength), 0)
-  return { users, items, pairs: strengths.length, meanStrength: total / strengths.length }
+  const squares = strengths.reduce((sum, strength) => sum + strength * strength, 0)
+  const { length } = strengths
+  const strengthSpread = Math.sqrt(squares * length) / total
+  return { users, items, pairs: length, meanStrength: total / length, strengthSpread }
 }
 
 function integer(name: string, value: string, max: number): number {

@@ -89,7 +89,7 @@ async function searchOn(
 
 export function shapeOf(pairs: PairTable): DataShape {
   const items = new Set<number>()
-  let [users, counted, sum] = [0, 0, 0]
+  let [users, counted, sum, squares] = [0, 0, 0, 0]
   for (let user = 0; user < pairs.users; user++) {
     const before = counted
     for (let place = pairs.pointers[user]!; place < pairs.pointers[user + 1]!; place++) {
@@ -97,6 +97,7 @@ export function shapeOf(pairs: PairTable): DataShape {
       if (strength === 0) continue
       items.add(pairs.itemRanks[place]!)
       sum += Math.abs(strength)
+      squares += strength * strength
       counted++
     }
     if (counted > before) users++
@@ -105,7 +106,8 @@ export function shapeOf(pairs: PairTable): DataShape {
   return {
     users: atLeastOne(users),
     items: atLeastOne(items.size),
-    pairs: counted,
+    pairs: atLeastOne(counted),
     meanStrength: sum > 0 ? sum / counted : 1,
+    strengthSpread: sum > 0 ? Math.sqrt(squares * counted) / sum : 1,
   }
 }

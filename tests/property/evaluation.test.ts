@@ -150,7 +150,13 @@ function crowd(users: number, items: number): { comparison: Comparison; contesta
   const comparison = comparisonOf(someRows(12), someRows(12), items)
   const { past } = comparison
   const itemIds = Array.from({ length: items }, (_, item) => `i${String(item).padStart(3, '0')}`)
-  const recipe = defaultRecipe({ factors: 8 }, 90, { users, items, pairs: past.itemRanks.length, meanStrength: 1 })
+  const recipe = defaultRecipe({ factors: 8 }, 90, {
+    users,
+    items,
+    pairs: past.itemRanks.length,
+    meanStrength: 1,
+    strengthSpread: 1,
+  })
   const itemFactors = Float32Array.from({ length: items * 8 }, () => random() - 0.5)
   const model = { recipe, itemIds, itemFactors, gram: gramOf(itemFactors, 8), users, interactions: 1, dataUntil: 0 }
   const fallback = Int32Array.from(itemIds.keys())

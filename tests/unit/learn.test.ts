@@ -11,6 +11,7 @@ import { iterationsAt, successiveHalving } from '../../engine/learn/search.ts'
 import { openValidation } from '../../engine/learn/select.ts'
 import { splitByTime } from '../../engine/learn/split.ts'
 import { createScorer } from '../../engine/scoring/scorer.ts'
+import type { Recipe } from '../../schemas/training.ts'
 import { columnsOf, type PlainEvent } from '../support/columns.ts'
 import { plantedEvents } from '../support/tastes.ts'
 
@@ -107,7 +108,7 @@ describe('planted tastes', () => {
 
 function later(events: number): PlainEvent[] {
   const from = (EVENTS.at(-1)?.at ?? 0) + 60_000
-  return plantedEvents({ users: 60, groups: 4, itemsPerGroup: 40, events, seed: 8, from })
+  return plantedEvents({ users: 60, groups: 4, itemsPerGroup: 40, events, seed: 10, from })
 }
 
 describe('the item-kNN baseline', () => {
@@ -185,7 +186,7 @@ describe('too little', () => {
 })
 
 describe('the search', () => {
-  const shape = { users: 100, items: 50, pairs: 900, meanStrength: 2 }
+  const shape = { users: 100, items: 50, pairs: 900, meanStrength: 2, strengthSpread: 1 }
   const base = defaultRecipe({}, 90, shape)
 
   test('stated parameters are fixed in every candidate, the rest varies with the seed', () => {
@@ -201,6 +202,29 @@ describe('the search', () => {
   test('alpha follows the unit of the weights', () => {
     const alpha = (meanStrength: number) => defaultRecipe({}, 90, { ...shape, meanStrength }).alpha
     expect(alpha(8)).toBeCloseTo(alpha(1) / 8, 4)
+  })
+
+  test('defaults follow the density: near what Rendle et al. 2022 tuned on MovieLens-20M, and stronger where rows are short', () => {
+    const movieLens = { users: 136_677, items: 20_108, pairs: 9_990_682, meanStrength: 1, strengthSpread: 1 }
+    const { alpha, alpha0, regularization, nu } = defaultRecipe({}, 90, movieLens)
+    expect([alpha, nu]).toEqual([1, 1])
+    expect(alpha0).toBeGreaterThan(0.05)
+    expect(alpha0).toBeLessThan(0.2)
+    expect(regularization).toBeGreaterThan(0.0015)
+    expect(regularization).toBeLessThan(0.006)
+    // A tenth of the pairs: a tenth of alpha0, so that a row's weight falls alike, and more of the noise edge.
+    const thin = defaultRecipe({}, 90, { ...movieLens, pairs: 999_068 })
+    expect(thin.alpha0).toBeCloseTo(alpha0 / 10, 3)
+    expect(thin.regularization).toBeGreaterThan(3.5 * regularization)
+  })
+
+  test('a stated alpha0 or nu leaves the regularisation of a typical row where it was', () => {
+    const ofRow = (recipe: Recipe) => {
+      const weight = (n: number, others: number) => (n + recipe.alpha0 * others) ** recipe.nu
+      return recipe.regularization * Math.sqrt(weight(900 / 100, 50) * weight(900 / 50, 100))
+    }
+    for (const stated of [{ alpha0: 0.03 }, { nu: 0 }, { nu: 0.5, alpha0: 0.9 }])
+      expect(ofRow(defaultRecipe(stated, 90, shape)) / ofRow(base)).toBeCloseTo(1, 2)
   })
 
   test('halving keeps the best third, lets them go on from where they were, and records every measurement', async () => {

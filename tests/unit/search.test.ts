@@ -8,7 +8,7 @@ import type { Recipe } from '../../schemas/training.ts'
 import { columnsOf } from '../support/columns.ts'
 import { plantedEvents } from '../support/tastes.ts'
 
-const SHAPE = { users: 100, items: 50, pairs: 900, meanStrength: 2 }
+const SHAPE = { users: 100, items: 50, pairs: 900, meanStrength: 2, strengthSpread: 1 }
 const CANDIDATES = candidateRecipes(defaultRecipe({}, 90, SHAPE), {}, null, 20, SHAPE)
 
 /** A fit is the chain of calls that made it, its score a number drawn from that chain: continuing otherwise shows. */
