@@ -5,7 +5,7 @@ import { fillTopKMemories } from '../top-k/top-k-index.ts'
 import { normalizeRows } from './normalize-rows.ts'
 import type { IndexedVectors, PreparationMessage, PreparationTask, Prepared } from './preparation.ts'
 import { checkFactors } from './queries.ts'
-import { inIdOrder } from './supplement.ts'
+import { idOrder, inOrder } from './supplement.ts'
 
 const port = parentPort
 invariant(port !== null, 'engine/scoring/preparation-worker.ts runs as a worker thread only')
@@ -29,8 +29,9 @@ async function prepare(task: PreparationTask): Promise<Prepared[keyof Prepared]>
     case 'unit':
       return fillTopKMemories(normalizeRows(task.factors, task.width), task.width)
     case 'supplement': {
-      const { itemIds, factors } = inIdOrder(task, task.width)
-      return { itemIds, factors, memories: fillTopKMemories(factors, task.width) } satisfies IndexedVectors
+      const order = idOrder(task.itemIds)
+      const factors = inOrder(task.factors, order, task.width)
+      return { order, factors, memories: fillTopKMemories(factors, task.width) } satisfies IndexedVectors
     }
   }
 }

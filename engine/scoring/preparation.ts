@@ -2,9 +2,9 @@ import { Worker } from 'node:worker_threads'
 import { type ErrorCode, MillraceError } from '../../schemas/errors.ts'
 import type { TopKMemories } from '../top-k/top-k-index.ts'
 
-/** Vectors with ids in their order, and the index over them. In shared memory. */
+/** Vectors in the order of their ids, which vector stands where, and the index over them. In shared memory. */
 export interface IndexedVectors {
-  readonly itemIds: readonly string[]
+  readonly order: Int32Array
   readonly factors: Float32Array
   readonly memories: TopKMemories
 }

@@ -8,7 +8,7 @@ import { withoutZeros } from './observations.ts'
 import type { Scorer, TopQuery } from './port.ts'
 import { prepareInThread } from './preparation.ts'
 import { checkFactors, checkItem, checkObservations, checkQuery, checkSupplement } from './queries.ts'
-import { inIdOrder } from './supplement.ts'
+import { idOrder, inOrder } from './supplement.ts'
 
 /**
  * Makes a model ready for serving. Building takes a few microseconds an item unless its parts are given (of a model whose
@@ -35,12 +35,14 @@ export function createScorer(model: Model, parts?: ModelParts): Scorer {
     indexOf: (itemId) => vectors.indexOf(itemId),
     setSupplement(itemIds, factors) {
       checkSupplement({ itemIds, factors }, width, model.itemIds.length, vectors.indexOf)
-      vectors = vectors.withSupplement(inIdOrder({ itemIds, factors }, width))
+      const order = idOrder(itemIds)
+      vectors = vectors.withSupplement({ itemIds: named(itemIds, order), factors: inOrder(factors, order, width) })
     },
     async placeSupplement(itemIds, factors) {
       checkSupplement({ itemIds, factors }, width, model.itemIds.length, vectors.indexOf)
-      const { memories, ...supplement } = await prepareInThread({ kind: 'supplement', itemIds, factors, width })
-      vectors = vectors.withSupplement(supplement, openTopKIndex(memories))
+      const prepared = await prepareInThread({ kind: 'supplement', itemIds, factors, width })
+      const supplement = { itemIds: named(itemIds, prepared.order), factors: prepared.factors }
+      vectors = vectors.withSupplement(supplement, openTopKIndex(prepared.memories))
     },
     foldIn(observations) {
       checkObservations(observations, model.itemIds.length)
@@ -86,4 +88,8 @@ function withItem(exclude: Int32Array | undefined, item: number): Int32Array {
   const extended = new Int32Array((exclude?.length ?? 0) + 1).fill(item)
   if (exclude !== undefined) extended.set(exclude)
   return extended
+}
+
+function named(itemIds: readonly string[], order: Int32Array): string[] {
+  return Array.from(order, (at) => itemIds[at]!)
 }
