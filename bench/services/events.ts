@@ -28,8 +28,8 @@ export async function benchEvents(): Promise<void> {
 }
 
 async function benchFresh(url: string): Promise<void> {
-  const { freshness, acknowledged } = await measureFreshness(url, 500, WARM_UP_SECONDS)
-  const details = { eventsPerSecond: 500, acknowledgedMsP50: rounded(quantile(acknowledged, 0.5)), command }
+  const { freshness, acknowledged, stale } = await measureFreshness(url, 500, WARM_UP_SECONDS)
+  const details = { eventsPerSecond: 500, stale, acknowledgedMsP50: rounded(quantile(acknowledged, 0.5)), command }
   const [p50, p99] = [rounded(quantile(freshness, 0.5)), rounded(quantile(freshness, 0.99))]
   report({ figure: 'services_freshness_ms_p50', value: p50, unit: 'ms', details })
   report({ figure: 'services_freshness_ms_p99', value: p99, unit: 'ms', bar: { atMost: 50 }, details })
