@@ -67,8 +67,14 @@ export function meanDiversity(diversities: Float64Array): number {
   return counted.length === 0 ? 0 : counted.reduce((sum, value) => sum + value, 0) / counted.length
 }
 
+/** Pairs remembered, about 100 MB; when there are as many, all are forgotten. */
+const PAIRS_KNOWN_MAX = 1 << 21
+
 /** Cosine between the columns of two items, remembered per pair: lists repeat the same few pairs. */
-export function createItemCosine(byItem: ItemColumns): (left: number, right: number) => number {
+export function createItemCosine(
+  byItem: ItemColumns,
+  pairsMax = PAIRS_KNOWN_MAX,
+): (left: number, right: number) => number {
   const known = new Map<number, number>()
   return (left, right) => {
     const low = Math.min(left, right)
@@ -77,6 +83,7 @@ export function createItemCosine(byItem: ItemColumns): (left: number, right: num
     const found = known.get(key)
     if (found !== undefined) return found
     const computed = columnCosine(byItem, low, high)
+    if (known.size === pairsMax) known.clear()
     known.set(key, computed)
     return computed
   }

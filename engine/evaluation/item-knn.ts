@@ -1,5 +1,5 @@
 import { type ItemColumns, transposePairs } from './catalogue-metrics.ts'
-import { itemsOf, type PairTable, strengthsOf } from './pair-table.ts'
+import { itemsOf, type PairTable, sharedCopy, strengthsOf } from './pair-table.ts'
 import { fillUp, type Recommend } from './recommender.ts'
 import { createSparseSums, highestPositive, type SparseSums } from './sparse-sums.ts'
 
@@ -23,19 +23,35 @@ export function likesOf(pairs: PairTable): PairTable {
 export function nearestItems(pairs: PairTable, neighbours: number): Neighbours {
   const byItem = transposePairs(pairs)
   const pointers = new Int32Array(pairs.items + 1)
-  const items: number[] = []
-  const similarities: number[] = []
+  let items = new Int32Array(Math.min(1 << 20, pairs.items * neighbours))
+  let similarities = new Float64Array(items.length)
+  let size = 0
   const sums = createSparseSums(pairs.items)
   for (let item = 0; item < pairs.items; item++) {
     addCosines(pairs, byItem, item, sums)
-    for (const other of highestPositive(sums.values, sums.touched(), neighbours)) {
-      items.push(other)
-      similarities.push(sums.values[other]!)
+    const nearest = highestPositive(sums.values, sums.touched(), neighbours)
+    if (size + nearest.length > items.length) {
+      const room = 2 * (size + nearest.length)
+      items = grown(items, new Int32Array(room))
+      similarities = grown(similarities, new Float64Array(room))
     }
-    pointers[item + 1] = items.length
+    for (const other of nearest) {
+      items[size] = other
+      similarities[size++] = sums.values[other]!
+    }
+    pointers[item + 1] = size
     sums.clear()
   }
-  return { pointers, items: Int32Array.from(items), similarities: Float64Array.from(similarities) }
+  return {
+    pointers: sharedCopy(pointers),
+    items: sharedCopy(items.subarray(0, size)),
+    similarities: sharedCopy(similarities.subarray(0, size)),
+  }
+}
+
+function grown<T extends Int32Array | Float64Array>(from: T, to: T): T {
+  to.set(from)
+  return to
 }
 
 /**

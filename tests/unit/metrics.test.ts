@@ -87,6 +87,15 @@ describe('the catalogue, by hand', () => {
     const cosine = createItemCosine(transposePairs(past))
     expect(cosine(0, 1)).toBeCloseTo(1 / Math.SQRT2, 12)
     expect(diversity([Int32Array.of(0, 1, 2)], cosine)).toBeCloseTo(1 - 1 / Math.SQRT2 / 3, 12)
+    const forgetful = createItemCosine(transposePairs(past), 1)
+    for (const [left, right] of [
+      [0, 1],
+      [1, 2],
+      [1, 0],
+      [0, 1],
+      [2, 2],
+    ] as const)
+      expect(forgetful(left, right)).toBe(cosine(left, right))
   })
 })
 
