@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { SearchState } from '../../engine/learn/search.ts'
+import { isMillraceError } from '../../schemas/errors.ts'
 import { Recipe } from '../../schemas/training.ts'
 import type { Artifacts } from '../../stores/artifacts/port.ts'
 
@@ -29,13 +30,13 @@ export async function readSavedSearch(
   artifacts: Artifacts,
   signal: AbortSignal,
 ): Promise<SavedSearch | null> {
-  const content = await artifacts.get(searchKey(runId), { signal })
-  if (content === null) return null
   try {
+    const content = await artifacts.get(searchKey(runId), { signal })
+    if (content === null) return null
     const parsed: unknown = JSON.parse(new TextDecoder().decode(content))
     return Value.Check(SavedSearch, parsed) ? parsed : null
   } catch (error) {
-    if (error instanceof SyntaxError) return null
+    if (error instanceof SyntaxError || isMillraceError(error, 'CORRUPT_FILE')) return null
     throw error
   }
 }

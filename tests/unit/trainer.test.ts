@@ -1,3 +1,5 @@
+import { globSync } from 'node:fs'
+import { appendFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { decodeModel } from '../../engine/model/encoding.ts'
 import type { StoredEvent } from '../../schemas/interaction.ts'
@@ -242,6 +244,13 @@ describe('after an interruption', () => {
       await artifacts.put(searchKey(runId), new TextEncoder().encode(text), { signal: world.signal })
       expect(await readSavedSearch(runId, artifacts, world.signal)).toBeNull()
     }
+    const folder = world.context().settings.DATA_DIR
+    const [file] = globSync(`${folder}/artifacts/keys/**/*search.json*`)
+    await appendFile(file ?? '', 'what a broken disk leaves')
+    await expect(artifacts.get(searchKey(runId), { signal: world.signal })).rejects.toMatchObject({
+      code: 'CORRUPT_FILE',
+    })
+    expect(await readSavedSearch(runId, artifacts, world.signal)).toBeNull()
     expect(await withTrainer(() => ended(runId))).toMatchObject({ state: 'finished' })
   })
 
