@@ -99,9 +99,10 @@ async function finish(
   run: TrainingRun,
   version: ModelVersion,
   expected: string | null,
-  { context, backends, metrics }: TrainerParts,
+  parts: TrainerParts,
   signal: AbortSignal,
 ): Promise<void> {
+  const { context, backends, metrics } = parts
   const { runId } = run
   const { recipe, metrics: measured, version: modelVersion } = version
   await backends.modelRegistry.updateRun(runId, { recipe, metrics: measured, modelVersion }, { signal })
@@ -111,7 +112,7 @@ async function finish(
     ? `model ${modelVersion} serves`
     : `model ${modelVersion} is registered but does not serve: ${gate.reasons[0] ?? 'rejected'}`
   const finishedAt = context.now()
-  await backends.artifacts.remove(searchKey(runId), { signal })
+  await dropSavedSearch(runId, parts, signal)
   await backends.modelRegistry.updateRun(runId, { state, gate, message, progress: 1, finishedAt }, { signal })
   metrics.runs.inc({ state })
   context.logger.info({ runId, state, modelVersion, reasons: gate.reasons }, `training run ${state}: ${message}`)
@@ -133,15 +134,21 @@ async function afterFailure(run: TrainingRun, error: unknown, parts: TrainerPart
   await parts.wait(run.attempts, signal)
 }
 
-async function fail(run: TrainingRun, message: string, { context, backends, metrics }: TrainerParts): Promise<void> {
+async function fail(run: TrainingRun, message: string, parts: TrainerParts): Promise<void> {
+  const { context, backends, metrics } = parts
   const { signal } = new AbortController()
   const finishedAt = context.now()
   await backends.modelRegistry.updateRun(run.runId, { state: 'failed', message, finishedAt }, { signal })
-  await backends.artifacts.remove(searchKey(run.runId), { signal }).catch((error: unknown) => {
-    context.logger.warn({ err: error, runId: run.runId }, 'the saved search of a failed run could not be removed')
-  })
+  await dropSavedSearch(run.runId, parts, signal)
   metrics.runs.inc({ state: 'failed' })
   context.logger.error({ runId: run.runId, attempts: run.attempts }, `training run failed: ${message}`)
+}
+
+/** What stays behind is small and looked at by nobody: no reason to fail. */
+async function dropSavedSearch(runId: string, { context, backends }: TrainerParts, signal: AbortSignal): Promise<void> {
+  await backends.artifacts.remove(searchKey(runId), { signal }).catch((error: unknown) => {
+    context.logger.warn({ err: error, runId }, 'the saved search of a run that has ended could not be removed')
+  })
 }
 
 /** A stop in good order is nobody's failure: the run waits again with the attempts it had. */
