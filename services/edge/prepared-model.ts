@@ -8,6 +8,8 @@ import type { ServingModel, ServingModels } from '../runtime/serving-model.ts'
 const SUPPLEMENT_MS = 2_000
 /** A larger catalogue and model are gone through between other work. */
 const AT_ONCE_ITEMS_MAX = 20_000
+/** More vectors than these, a few microseconds each, are indexed in another thread. */
+const AT_ONCE_VECTORS_MAX = 2_000
 /** Catalogue items between two looks at the time. */
 const ITEMS_PER_STEP = 256
 
@@ -90,23 +92,27 @@ function placeUnseenItems(state: State, catalogue: Catalogue, now: () => number)
   const steps = unseenItems(scorer, catalogue)
   const adopted = () =>
     Object.assign(state, { supplementRevision: revision, supplementAt: now(), withdrawnRevision: 'none' })
+  const inBackground = (found: Promise<UnseenItems>): void => {
+    state.placing = true
+    found
+      .then(({ itemIds, factors }) => scorer.placeSupplement(itemIds, factors))
+      .then(adopted)
+      .catch((error: unknown) => {
+        state.failure = error
+      })
+      .finally(() => {
+        state.placing = false
+      })
+  }
   if (scorer.model.itemIds.length + catalogue.itemCount <= AT_ONCE_ITEMS_MAX) {
     let step = steps.next()
     while (!step.done) step = steps.next()
-    scorer.setSupplement(step.value.itemIds, step.value.factors)
-    adopted()
-    return
-  }
-  state.placing = true
-  inSlices(steps)
-    .then(({ itemIds, factors }) => scorer.placeSupplement(itemIds, factors))
-    .then(adopted)
-    .catch((error: unknown) => {
-      state.failure = error
-    })
-    .finally(() => {
-      state.placing = false
-    })
+    const { itemIds, factors } = step.value
+    if (itemIds.length <= AT_ONCE_VECTORS_MAX) {
+      scorer.setSupplement(itemIds, factors)
+      adopted()
+    } else inBackground(Promise.resolve(step.value))
+  } else inBackground(inSlices(steps))
 }
 
 interface UnseenItems {

@@ -33,6 +33,16 @@ test('a small catalogue is placed at once', () => {
   expect(scorer.indexOf('unseen')).toBe(100)
 })
 
+test('many unseen items of a small catalogue are indexed elsewhere, and serve once they are', async () => {
+  const { catalogue, scorer, prepare } = open(100)
+  for (let item = 0; item < 2_500; item++) describe(catalogue, `more-${item}`, item % 2)
+  catalogue.setItemsRead(0, 2_601)
+  expect(prepare()?.complete).toBe(false)
+  expect(scorer.itemIds).toHaveLength(100)
+  await eventually(prepare, (prepared) => prepared?.complete === true)
+  expect(scorer.itemIds).toHaveLength(100 + 2_501)
+})
+
 test('a large catalogue is placed between other work: requests meanwhile are answered without its unseen items', async () => {
   const { catalogue, scorer, clock, prepare } = open(SIZE)
   expect(prepare()?.complete).toBe(false)
