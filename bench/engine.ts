@@ -9,6 +9,7 @@ import { weightsOf } from '../engine/als/weights.ts'
 import { createScorer } from '../engine/scoring/scorer.ts'
 import { isMillraceError } from '../schemas/errors.ts'
 import type { Recipe } from '../schemas/training.ts'
+import { collect } from './collect.ts'
 import { evaluateHeldOut, timeUsers } from './engine-evaluation.ts'
 import { type EngineOptions, parseEngineOptions, recipeFor } from './engine-options.ts'
 import { modelOf, searchRecipe } from './engine-search.ts'
@@ -37,6 +38,7 @@ async function run(): Promise<void> {
       ? await searchRecipe(await readInteractionFile(options.train, { timestamps: true }), options)
       : null
   const recipe = searched?.best ?? recipeFor(options.parameters, train.matrix)
+  collect()
   const pace = createPace()
   const startedAt = performance.now()
   const factors = await trainAls(train.matrix, { recipe, threads: options.threads, onProgress: pace.note })
@@ -93,6 +95,7 @@ async function measure(
 ): Promise<Readonly<Record<string, number | null>>> {
   const loss = alsLoss(train.matrix, { ...factors, factors: recipe.factors }, weightsOf(recipe))
   if (given === null) return { loss }
+  collect()
   const split = comparedSplit(train, given, parameters.seed ?? 42)
   const model = modelOf(train, recipe, factors.itemFactors)
   const held = await evaluateHeldOut(model, split, top, threads)

@@ -4,7 +4,7 @@ import type { Comparison } from '../engine/evaluation/measure.ts'
 import { type PairTable, sharedCopy } from '../engine/evaluation/pair-table.ts'
 import { MillraceError } from '../schemas/errors.ts'
 import type { Pairs } from './interaction-file.ts'
-import type { NamedMatrix } from './interaction-matrix.ts'
+import { type NamedMatrix, rowsOfPairs } from './interaction-matrix.ts'
 
 /** A training file and a test file as one past and one future. */
 export interface GivenSplit {
@@ -71,7 +71,6 @@ function pairsOf({ matrix }: NamedMatrix, users: number, items: number): Omit<Pa
   }
 }
 
-/** Weights of repeated pairs are added. */
 function tableOfPairs(
   pairs: Pairs,
   userAt: readonly number[],
@@ -79,26 +78,13 @@ function tableOfPairs(
   users: number,
   items: number,
 ): PairTable {
-  const rows = new Map<number, Map<number, number>>()
-  for (let at = 0; at < pairs.userAt.length; at++) {
-    const user = userAt[pairs.userAt[at]!]!
-    const item = itemAt[pairs.itemAt[at]!]!
-    const row = rows.get(user) ?? new Map<number, number>()
-    rows.set(user, row.set(item, (row.get(item) ?? 0) + pairs.weights[at]!))
-  }
-  const pointers = new Int32Array(users + 1)
-  const itemRanks: number[] = []
-  const strengths: number[] = []
-  for (let user = 0; user < users; user++) {
-    for (const [item, strength] of [...(rows.get(user) ?? [])].sort(([left], [right]) => left - right)) {
-      itemRanks.push(item)
-      strengths.push(strength)
-    }
-    pointers[user + 1] = itemRanks.length
-  }
+  const [rows, ranks] = [
+    Int32Array.from(pairs.userAt, (place) => userAt[place]!),
+    Int32Array.from(pairs.itemAt, (place) => itemAt[place]!),
+  ]
+  const { rowPointers, itemIndices, strengths } = rowsOfPairs(users, rows, ranks, pairs.weights)
   return {
-    ...{ users, items, events: pairs.userAt.length, pointers },
-    itemRanks: Int32Array.from(itemRanks),
+    ...{ users, items, events: pairs.userAt.length, pointers: rowPointers, itemRanks: itemIndices },
     strengths: Float64Array.from(strengths),
   }
 }

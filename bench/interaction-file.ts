@@ -3,6 +3,8 @@ import { createGunzip } from 'node:zlib'
 import { MillraceError } from '../schemas/errors.ts'
 import { type FileLayout, fieldsOf, layoutOf } from './file-layout.ts'
 
+const PIECE_BYTES = 1 << 16
+
 /** Pairs of a file in its order: places in `users` and `items` (ids in order of appearance), weights, times. */
 export interface Pairs {
   readonly users: readonly string[]
@@ -57,10 +59,13 @@ export async function readInteractionFile(path: string, options: { timestamps?: 
   return { users: users.ids, items: items.ids, ...columns.finish(), timestamps: times?.finish() ?? null }
 }
 
-/** Lines in large pieces: an asynchronous turn per line would cost more than reading it. */
+/**
+ * Lines in pieces: an asynchronous turn per line would cost more than reading it, and lines of a larger piece would live
+ * long enough to be kept among the old ones.
+ */
 async function* linesOf(path: string): AsyncGenerator<string[]> {
-  const file = createReadStream(path, { highWaterMark: 1 << 20 })
-  const input = path.endsWith('.gz') ? file.pipe(createGunzip({ chunkSize: 1 << 20 })) : file
+  const file = createReadStream(path, { highWaterMark: PIECE_BYTES })
+  const input = path.endsWith('.gz') ? file.pipe(createGunzip({ chunkSize: PIECE_BYTES })) : file
   file.once('error', (error) => input.destroy(error))
   try {
     const decoder = new TextDecoder()

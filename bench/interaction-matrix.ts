@@ -14,31 +14,36 @@ export interface NamedMatrix {
  */
 export function matrixOfPairs(pairs: Pairs): NamedMatrix {
   const { users, userAt, itemAt, weights } = pairs
-  const { length } = userAt
   const itemIds = [...pairs.items].sort((left, right) => (left < right ? -1 : 1))
   const rankOf = new Map(itemIds.map((id, rank) => [id, rank]))
   const ranks = Int32Array.from(pairs.items, (id) => rankOf.get(id)!)
-  const rowPointers = new Int32Array(users.length + 1)
+  for (let at = 0; at < itemAt.length; at++) itemAt[at] = ranks[itemAt[at]!]!
+  const rows = rowsOfPairs(users.length, userAt, itemAt, weights)
+  for (const column of [userAt, itemAt, weights]) column.buffer.transfer(0)
+  return { matrix: { users: users.length, items: itemIds.length, ...rows }, itemIds, userIds: users }
+}
+
+/** Pairs as rows, in shared memory: items ascend in a row, weights of one pair are added, pairs that cancel out left out. */
+export function rowsOfPairs(
+  users: number,
+  userAt: Int32Array,
+  itemAt: Int32Array,
+  weights: Float32Array,
+): Pick<InteractionMatrix, 'rowPointers' | 'itemIndices' | 'strengths'> {
+  const { length } = userAt
+  const rowPointers = new Int32Array(users + 1)
   for (const user of userAt) rowPointers[user + 1]!++
-  for (let user = 0; user < users.length; user++) rowPointers[user + 1]! += rowPointers[user]!
+  for (let user = 0; user < users; user++) rowPointers[user + 1]! += rowPointers[user]!
   const next = rowPointers.slice()
-  const itemIndices = new Int32Array(new SharedArrayBuffer(length * 4))
+  const items = new Int32Array(new SharedArrayBuffer(length * 4))
   const strengths = new Float32Array(new SharedArrayBuffer(length * 4))
   for (let at = 0; at < length; at++) {
     const place = next[userAt[at]!]!++
-    itemIndices[place] = ranks[itemAt[at]!]!
+    items[place] = itemAt[at]!
     strengths[place] = weights[at]!
   }
-  for (const column of [userAt, itemAt, weights]) column.buffer.transfer(0)
-  const size = mergeRows(rowPointers, itemIndices, strengths)
-  const matrix = {
-    users: users.length,
-    items: itemIds.length,
-    rowPointers,
-    itemIndices: itemIndices.subarray(0, size),
-    strengths: strengths.subarray(0, size),
-  }
-  return { matrix, itemIds, userIds: users }
+  const size = mergeRows(rowPointers, items, strengths)
+  return { rowPointers, itemIndices: items.subarray(0, size), strengths: strengths.subarray(0, size) }
 }
 
 /** Sorts each row by item, adds up what is of one item and closes the gaps, in place. Returns how many pairs are left. */

@@ -108,7 +108,7 @@ describe('a given split', () => {
       expect(again[name]).toEqual(whole[name])
     const other = await bench(...options, '--alpha', '3', '--search-state', state)
     expect(other).toMatchObject({ code: 2, errors: expect.stringContaining('not of this search') })
-  })
+  }, 60_000)
 })
 
 describe('bad input is refused in words, before any training:', () => {
