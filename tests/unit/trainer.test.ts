@@ -194,7 +194,7 @@ describe('after an interruption', () => {
   })
 
   test('finished trials are not fitted again, on the events of the first attempt, to the same end', async () => {
-    const trials = { ...SETTINGS, TRAIN_TRIALS: 9 }
+    const trials = { ...SETTINGS, TRAIN_TRIALS: 6 }
     const slow: TrainingParameters = { factors: 8, iterations: 30 }
     await storePlantedEvents()
     const { runId } = await request(slow, 'interrupted')
@@ -203,12 +203,12 @@ describe('after an interruption', () => {
       const content = await artifacts.get(searchKey(runId), { signal: world.signal })
       return content && JSON.parse(new TextDecoder().decode(content))
     }
-    await withTrainer(() => eventually(saved, (search) => search?.state.trials.length >= 3), world.context(trials))
+    await withTrainer(() => eventually(saved, (search) => search?.state.trials.length >= 2), world.context(trials))
     // As a crash leaves it: one attempt counted, the run still marked as running.
     await modelRegistry.updateRun(runId, { state: 'running', attempts: 1 }, { signal: world.signal })
     const search = await saved()
     const done: { score: number }[] = search.state.trials
-    expect(done.length).toBeLessThan(12)
+    expect(done.length).toBeLessThan(8)
     // A mark on the worst trial, too small to change the search, shows whether it is taken or fitted again.
     const worst = done.reduce((least, trial) => (trial.score < least.score ? trial : least))
     worst.score *= 0.999
@@ -231,10 +231,10 @@ describe('after an interruption', () => {
     expect(expected.trials[place].ndcg_at_10 * 0.999).toBe(worst.score)
     const unmarked = (at: { trials: object[] }) => ({ ...at, trials: at.trials.toSpliced(place, 1) })
     expect(unmarked(evaluation)).toEqual(unmarked(expected))
-    expect(expected.trials).toHaveLength(12)
+    expect(expected.trials).toHaveLength(8)
     expect(Buffer.compare(model, sameModel)).toBe(0)
     expect(whole.recipe).toEqual(resumed.recipe)
-  })
+  }, 60_000)
 
   test('a saved search that cannot be read is none', async () => {
     await storePlantedEvents()
