@@ -12,8 +12,10 @@ const DRAIN_CHECK_MS = 50
 
 /** Of the requests that may be in progress, so many may write: behind a log that hangs there is room for reading. */
 const WRITING_SHARE = 0.5
+/** Bodies of writes in progress, in bytes: what they are parsed to takes several times as much. A single one always may. */
+const WRITING_BYTES_MAX = 64 * 1_048_576
 
-/** Bounds the requests in progress and observes every answer. */
+/** Bounds the requests in progress, and the bytes of those that write, and observes every answer. */
 export function addHttpHooks(
   app: FastifyInstance,
   { metrics, outages }: { readonly metrics: EdgeMetrics; readonly outages: Outages },
@@ -22,25 +24,30 @@ export function addHttpHooks(
   const writingMax = Math.ceil(requestsInFlightMax * WRITING_SHARE)
   let inFlight = 0
   let writing = 0
+  let writingBytes = 0
+  const bodyBytesMax = app.initialConfig.bodyLimit ?? 0
   metrics.observeInFlight(() => inFlight)
   // Not in onResponse, which does not run for a client that has left.
   const release = () => {
     inFlight--
-  }
-  const releaseWriting = () => {
-    writing--
   }
   app.addHook('onRequest', (request, reply, done) => {
     inFlight++
     reply.raw.once('close', release)
     const isWriting = request.routeOptions.config.scope === 'write'
     if (isWriting) {
+      const bytes = Math.min(Number(request.headers['content-length'] ?? bodyBytesMax), bodyBytesMax)
       writing++
-      reply.raw.once('close', releaseWriting)
+      writingBytes += bytes
+      reply.raw.once('close', () => {
+        writing--
+        writingBytes -= bytes
+      })
     }
-    const isTooMany = inFlight > requestsInFlightMax || (isWriting && writing > writingMax)
+    const isTooMuch = writing > writingMax || writingBytes > WRITING_BYTES_MAX
+    const isTooMany = inFlight > requestsInFlightMax || (isWriting && isTooMuch)
     if (isTooMany && !ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
-      const detail = `${requestsInFlightMax} requests or ${writingMax} writes are in progress already; try again in a moment`
+      const detail = `${requestsInFlightMax} requests, or ${writingMax} writes or ${WRITING_BYTES_MAX} bytes of them, are in progress already; try again in a moment`
       outages.failed(new MillraceError('OVERLOADED', detail), 'requests are refused')
       sendProblem(request, reply, 'OVERLOADED', detail)
       return

@@ -111,6 +111,25 @@ test('writes that wait for a log that hangs leave room for reads', async () => {
   expect((await edge.call('POST', '/api/v1/events', event)).status).toBe(202)
 })
 
+test('the bytes of writes in progress are bounded, however few the requests are', async () => {
+  const { promise: hanging, resolve: goOn } = Promise.withResolvers<void>()
+  await using edge = await openEdge({
+    consumers: false,
+    wrap: (backends) => ({ ...backends, log: appendingAfter(hanging, backends.log) }),
+  })
+  const payload = `${JSON.stringify(event)}${' '.repeat(1_000_000)}`
+  const headers = { 'content-type': 'application/json' }
+  const post = async () => await edge.app.inject({ method: 'POST', url: '/api/v1/events', headers, payload })
+  const waiting = Array.from({ length: 80 }, post)
+  const refused = await post()
+  expect([refused.statusCode, refused.json().code, refused.headers['retry-after']]).toEqual([503, 'OVERLOADED', '1'])
+  goOn()
+  const statuses = (await Promise.all(waiting)).map(({ statusCode }) => statusCode)
+  expect(statuses.filter((status) => status === 202)).toHaveLength(67)
+  expect(statuses.filter((status) => status === 503)).toHaveLength(13)
+  expect((await post()).statusCode).toBe(202)
+})
+
 /** The log itself, but that it takes nothing before then. */
 function appendingAfter(then: Promise<void>, log: EventLog): EventLog {
   const append: EventLog['append'] = async (...given) => {
