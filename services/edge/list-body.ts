@@ -2,15 +2,27 @@ import { type Ranking, SOURCES, type Source } from '../../engine/ranking/ladder.
 import type { UserRecord } from '../../schemas/user-record.ts'
 import type { Catalogue } from '../runtime/catalogue-port.ts'
 
+/** How a reason stands in a line: what it is, and whether its ids are one id or none, a JSON list, or left out. */
+const REASON_FORMS = [
+  { kind: 'because', ids: 'one' },
+  { kind: 'because', ids: 'list' },
+  { kind: 'category', ids: 'list' },
+  { kind: 'popular', ids: 'none' },
+] as const
+
 /**
- * A ranked list as text that replies are cut from without parsing: a line with the state of the user, a line with the
- * skipped sources, then one line per item: the source's number in SOURCES, the item id, a tab, the JSON of the rest.
- * JSON has no raw tab or newline, and ids have no white space.
+ * A ranked list as text that replies are cut from: a line with the state of the user, a line with the skipped sources,
+ * then one line per item: the source's number in SOURCES, the reason's in REASON_FORMS, the item id, a tab, the score, a
+ * tab, the reason's ids. JSON has no raw tab or newline, and ids have no white space. Short, for a list is computed,
+ * stored and kept a hundred items long, and a reply writes out ten.
  */
 export function composeList(ranking: Ranking, record: UserRecord | null): string {
   let body = `${stateJson(record)}\n${JSON.stringify(ranking.skipped)}\n`
   for (const { itemId, score, source, reason } of ranking.items) {
-    body += `${SOURCES.indexOf(source)}${itemId}\t"itemId":${quoted(itemId)},"score":${rounded(score)},"source":"${source}","reason":{"kind":"${reason.kind}","ids":${idsJson(reason)}}\n`
+    const { ids } = reason
+    const form = reason.kind === 'popular' ? 3 : reason.kind === 'category' ? 2 : ids.length > 1 ? 1 : 0
+    const idsText = form === 0 ? (ids[0] ?? '') : form === 3 ? '' : JSON.stringify(ids)
+    body += `${SOURCES.indexOf(source)}${form}${itemId}\t${rounded(score)}\t${idsText}\n`
   }
   return body
 }
@@ -46,7 +58,7 @@ export function cutList(body: string, { limit, exclude, metadata }: CutOptions):
   while (at < body.length && count < limit) {
     const end = body.indexOf('\n', at)
     const tab = body.indexOf('\t', at)
-    const itemId = exclude !== null || metadata !== null ? body.slice(at + 1, tab) : ''
+    const itemId = body.slice(at + 2, tab)
     if (exclude === null || !exclude.has(itemId)) {
       const source = body.charCodeAt(at) - 48
       if (source !== lastSource) {
@@ -54,8 +66,11 @@ export function cutList(body: string, { limit, exclude, metadata }: CutOptions):
         lastSource = source
       }
       count++
+      const scoreEnd = body.indexOf('\t', tab + 1)
+      const score = body.slice(tab + 1, scoreEnd)
+      const reason = reasonJson(body.charCodeAt(at + 1) - 48, body.slice(scoreEnd + 1, end))
       const described = metadata === null ? '' : metadataJson(metadata, itemId)
-      items += `${count === 1 ? '' : ','}{"rank":${count},${body.slice(tab + 1, end)}${described}}`
+      items += `${count === 1 ? '' : ','}{"rank":${count},"itemId":${quoted(itemId)},"score":${score},"source":"${SOURCES[source]}","reason":${reason}${described}}`
     }
     at = end + 1
   }
@@ -82,9 +97,10 @@ export function rounded(score: number): number {
   return Math.abs(score) < 1e9 ? Math.round(score * 1e6) / 1e6 : score
 }
 
-function idsJson({ kind, ids }: { readonly kind: string; readonly ids: readonly string[] }): string {
-  if (ids.length === 0) return '[]'
-  return kind === 'because' && ids.length === 1 ? `[${quoted(ids[0] as string)}]` : JSON.stringify(ids)
+function reasonJson(form: number, idsText: string): string {
+  const { kind, ids } = REASON_FORMS[form] as (typeof REASON_FORMS)[number]
+  const list = ids === 'list' ? idsText : idsText === '' ? '[]' : `[${quoted(idsText)}]`
+  return `{"kind":"${kind}","ids":${list}}`
 }
 
 function stateJson(record: UserRecord | null): string {
