@@ -105,6 +105,8 @@ export function testArtifacts(makePlace: () => Promise<ArtifactsPlace>, traits: 
           await artifacts.put('model', versions[round % 2] ?? bytes(0), { signal })
         writing = false
       })()
+      // Awaited below; a read that fails first ends the case, and the store with it.
+      writer.catch(() => {})
       let reads = 0
       while (writing) {
         const read = await artifacts.get('model', { signal })
