@@ -6,6 +6,8 @@ export default defineConfig({
     exclude: ['tests/{real,browser,services,chaos}/**'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // By default a machine of two processors would get a single worker.
+    maxWorkers: 2,
     coverage: {
       provider: 'v8',
       include: ['schemas/**/*.ts', 'streams/**/*.ts', 'engine/**/*.ts', 'stores/**/*.ts', 'services/**/*.ts'],

@@ -6,8 +6,8 @@ import { openStruckCluster, type StruckCluster } from './struck-cluster.ts'
 
 /** 260 MB of bodies, four times what may wait for the log. */
 const FLOOD_REQUESTS = 1_000
-/** Of the edge's memory: 64 MiB of bodies in progress, and what they are parsed to. */
-const GROWTH_MIB_MAX = 600
+/** Of the edge's memory: 64 MiB of bodies in progress, 64 MiB of waiting records and what lies between; 550 were measured. */
+const GROWTH_MIB_MAX = 800
 
 /** Events that `postCamps` sent. */
 let events = 600
