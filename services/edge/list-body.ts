@@ -13,16 +13,16 @@ const REASON_FORMS = [
 /**
  * A ranked list as text that replies are cut from: a line with the state of the user, a line with the skipped sources,
  * then one line per item: the source's number in SOURCES, the reason's in REASON_FORMS, the item id, a tab, the score, a
- * tab, the reason's ids. JSON has no raw tab or newline, and ids have no white space. Short, for a list is computed,
- * stored and kept a hundred items long, and a reply writes out ten.
+ * tab, the reason's ids. Ids stand as within JSON's quotes; that has no raw tab or newline, and ids have no white space.
+ * Short, for a list is computed, stored and kept a hundred items long, and a reply writes out ten.
  */
 export function composeList(ranking: Ranking, record: UserRecord | null): string {
   let body = `${stateJson(record)}\n${JSON.stringify(ranking.skipped)}\n`
   for (const { itemId, score, source, reason } of ranking.items) {
     const { ids } = reason
     const form = reason.kind === 'popular' ? 3 : reason.kind === 'category' ? 2 : ids.length > 1 ? 1 : 0
-    const idsText = form === 0 ? (ids[0] ?? '') : form === 3 ? '' : JSON.stringify(ids)
-    body += `${SOURCES.indexOf(source)}${form}${itemId}\t${rounded(score)}\t${idsText}\n`
+    const idsText = form === 0 ? escaped(ids[0] ?? '') : form === 3 ? '' : JSON.stringify(ids)
+    body += `${SOURCES.indexOf(source)}${form}${escaped(itemId)}\t${rounded(score)}\t${idsText}\n`
   }
   return body
 }
@@ -58,8 +58,8 @@ export function cutList(body: string, { limit, exclude, metadata }: CutOptions):
   while (at < body.length && count < limit) {
     const end = body.indexOf('\n', at)
     const tab = body.indexOf('\t', at)
-    const itemId = body.slice(at + 2, tab)
-    if (exclude === null || !exclude.has(itemId)) {
+    const idText = body.slice(at + 2, tab)
+    if (exclude === null || !exclude.has(unescaped(idText))) {
       const source = body.charCodeAt(at) - 48
       if (source !== lastSource) {
         sources.push(SOURCES[source] as Source)
@@ -67,10 +67,11 @@ export function cutList(body: string, { limit, exclude, metadata }: CutOptions):
       }
       count++
       const scoreEnd = body.indexOf('\t', tab + 1)
-      const score = body.slice(tab + 1, scoreEnd)
-      const reason = reasonJson(body.charCodeAt(at + 1) - 48, body.slice(scoreEnd + 1, end))
-      const described = metadata === null ? '' : metadataJson(metadata, itemId)
-      items += `${count === 1 ? '' : ','}{"rank":${count},"itemId":${quoted(itemId)},"score":${score},"source":"${SOURCES[source]}","reason":${reason}${described}}`
+      const form = body.charCodeAt(at + 1) - 48
+      const between = BEFORE_IDS[source * REASON_FORMS.length + form]
+      const ids = idsJson(form, body.slice(scoreEnd + 1, end))
+      const described = metadata === null ? '' : metadataJson(metadata, unescaped(idText))
+      items += `${count === 1 ? '' : ','}{"rank":${count},"itemId":"${idText}","score":${body.slice(tab + 1, scoreEnd)}${between}${ids}}${described}}`
     }
     at = end + 1
   }
@@ -87,9 +88,9 @@ export function metadataJson(catalogue: Catalogue, itemId: string): string {
   return `${title},"categories":${JSON.stringify(item.categories)}`
 }
 
-/** Ids are printable ASCII: only two characters need an escape. */
+/** An id as JSON. */
 export function quoted(id: string): string {
-  return id.includes('"') || id.includes('\\') ? JSON.stringify(id) : `"${id}"`
+  return `"${escaped(id)}"`
 }
 
 /** Scores to six decimals: more is noise of single precision. */
@@ -97,10 +98,23 @@ export function rounded(score: number): number {
   return Math.abs(score) < 1e9 ? Math.round(score * 1e6) / 1e6 : score
 }
 
-function reasonJson(form: number, idsText: string): string {
-  const { kind, ids } = REASON_FORMS[form] as (typeof REASON_FORMS)[number]
-  const list = ids === 'list' ? idsText : idsText === '' ? '[]' : `[${quoted(idsText)}]`
-  return `{"kind":"${kind}","ids":${list}}`
+/** What stands between score and reason's ids, by source and form. */
+const BEFORE_IDS = SOURCES.flatMap((source) =>
+  REASON_FORMS.map(({ kind }) => `,"source":"${source}","reason":{"kind":"${kind}","ids":`),
+)
+
+function idsJson(form: number, idsText: string): string {
+  if (REASON_FORMS[form]?.ids === 'list') return idsText
+  return idsText === '' ? '[]' : `["${idsText}"]`
+}
+
+/** An id as it stands within JSON's quotes: it is printable ASCII, of which only two characters need an escape. */
+function escaped(id: string): string {
+  return id.includes('"') || id.includes('\\') ? JSON.stringify(id).slice(1, -1) : id
+}
+
+function unescaped(text: string): string {
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text
 }
 
 function stateJson(record: UserRecord | null): string {
