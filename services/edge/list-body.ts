@@ -1,28 +1,20 @@
-import { type Ranking, SOURCES, type Source } from '../../engine/ranking/ladder.ts'
+import { type Ranking, type Reason, SOURCES, type Source } from '../../engine/ranking/ladder.ts'
 import type { UserRecord } from '../../schemas/user-record.ts'
 import type { Catalogue } from '../runtime/catalogue-port.ts'
 
-/** How a reason stands in a line: what it is, and whether its ids are one id or none, a JSON list, or left out. */
-const REASON_FORMS = [
-  { kind: 'because', ids: 'one' },
-  { kind: 'because', ids: 'list' },
-  { kind: 'category', ids: 'list' },
-  { kind: 'popular', ids: 'none' },
-] as const
+const REASON_KINDS = ['because', 'category', 'popular'] as const
 
 /**
  * A ranked list as text that replies are cut from: a line with the state of the user, a line with the skipped sources,
- * then one line per item: the source's number in SOURCES, the reason's in REASON_FORMS, the item id, a tab, the score, a
- * tab, the reason's ids. Ids stand as within JSON's quotes; that has no raw tab or newline, and ids have no white space.
+ * then one line per item: the source's number in SOURCES, the reason's in REASON_KINDS, the item id as it stands
+ * within JSON's quotes, a tab, the score, a tab, the reason's ids as they stand within JSON's brackets. JSON has no raw tab
+ * or newline, and ids have no white space.
  * Short, for a list is computed, stored and kept a hundred items long, and a reply writes out ten.
  */
 export function composeList(ranking: Ranking, record: UserRecord | null): string {
   let body = `${stateJson(record)}\n${JSON.stringify(ranking.skipped)}\n`
   for (const { itemId, score, source, reason } of ranking.items) {
-    const { ids } = reason
-    const form = reason.kind === 'popular' ? 3 : reason.kind === 'category' ? 2 : ids.length > 1 ? 1 : 0
-    const idsText = form === 0 ? escaped(ids[0] ?? '') : form === 3 ? '' : JSON.stringify(ids)
-    body += `${SOURCES.indexOf(source)}${form}${escaped(itemId)}\t${rounded(score)}\t${idsText}\n`
+    body += `${SOURCES.indexOf(source)}${REASON_KINDS.indexOf(reason.kind)}${escaped(itemId)}\t${rounded(score)}\t${idsText(reason)}\n`
   }
   return body
 }
@@ -67,11 +59,11 @@ export function cutList(body: string, { limit, exclude, metadata }: CutOptions):
       }
       count++
       const scoreEnd = body.indexOf('\t', tab + 1)
-      const form = body.charCodeAt(at + 1) - 48
-      const between = BEFORE_IDS[source * REASON_FORMS.length + form]
-      const ids = idsJson(form, body.slice(scoreEnd + 1, end))
+      const kind = body.charCodeAt(at + 1) - 48
+      const between = BEFORE_IDS[source * REASON_KINDS.length + kind]
+      const ids = body.slice(scoreEnd + 1, end)
       const described = metadata === null ? '' : metadataJson(metadata, unescaped(idText))
-      items += `${count === 1 ? '' : ','}{"rank":${count},"itemId":"${idText}","score":${body.slice(tab + 1, scoreEnd)}${between}${ids}}${described}}`
+      items += `${count === 1 ? '' : ','}{"rank":${count},"itemId":"${idText}","score":${body.slice(tab + 1, scoreEnd)}${between}${ids}]}${described}}`
     }
     at = end + 1
   }
@@ -98,14 +90,14 @@ export function rounded(score: number): number {
   return Math.abs(score) < 1e9 ? Math.round(score * 1e6) / 1e6 : score
 }
 
-/** What stands between score and reason's ids, by source and form. */
+/** What stands between score and reason's ids, by source and kind. */
 const BEFORE_IDS = SOURCES.flatMap((source) =>
-  REASON_FORMS.map(({ kind }) => `,"source":"${source}","reason":{"kind":"${kind}","ids":`),
+  REASON_KINDS.map((kind) => `,"source":"${source}","reason":{"kind":"${kind}","ids":[`),
 )
 
-function idsJson(form: number, idsText: string): string {
-  if (REASON_FORMS[form]?.ids === 'list') return idsText
-  return idsText === '' ? '[]' : `["${idsText}"]`
+function idsText({ kind, ids }: Reason): string {
+  if (ids.length === 0) return ''
+  return kind === 'because' && ids.length === 1 ? quoted(ids[0] as string) : JSON.stringify(ids).slice(1, -1)
 }
 
 /** An id as it stands within JSON's quotes: it is printable ASCII, of which only two characters need an escape. */
