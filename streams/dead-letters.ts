@@ -32,8 +32,8 @@ export interface DeadLetters {
   /**
    * Resolves when the record rests durably in the dead letters: key and value untouched, its own headers kept up to
    * 8 kB, and the reason and first position in `kafka_dlt-*` headers. Of a value that the topic refuses as too large the
-   * beginning is kept, with the length of the whole, which a replay reads where it was first. To be called before the offset is committed; a crash
-   * between the two sends it again.
+   * beginning is kept, with the length of the whole, which a replay reads where it was first. To be called before the
+   * offset is committed; a crash between the two sends it again.
    */
   send(record: LogRecord, reason: Rejection, signal: AbortSignal): Promise<void>
 }
@@ -129,10 +129,14 @@ async function replayStep(log: EventLog, letters: readonly LogRecord[], options:
     else if (origin.replays >= replaysMax) counts.exhausted++
     else {
       const value = await wholeValue(log, letter, origin, signal)
+      if (value === null) {
+        counts.unusable++
+        continue
+      }
       const headers = { ...foreignHeaders(letter), ...originHeaders({ ...origin, replays: origin.replays + 1 }) }
       const again = byTopic.get(origin.topic) ?? []
-      if (value === null) counts.unusable++
-      else byTopic.set(origin.topic, again.concat({ key: letter.key, value, headers }))
+      again.push({ key: letter.key, value, headers })
+      byTopic.set(origin.topic, again)
     }
   }
   for (const [target, records] of byTopic) {
