@@ -20,7 +20,8 @@ export function Page() {
   const shelfRevision = `${revision} ${fillingRound(live)}`
   const shown = useRef(revision)
   useEffect(() => {
-    if (shown.current === revision) return
+    // A list that a click waits for is never cut off: this runs again once it is there.
+    if (shown.current === revision || visitor.isBusy) return
     shown.current = revision
     visitor.refresh()
   }, [revision, visitor])
