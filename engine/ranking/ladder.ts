@@ -25,14 +25,14 @@ export interface Candidate {
   readonly reason: Reason
 }
 
-/** What one source has to give: candidates, best first, made when they are needed; or why it has none. */
+/** What one source has to give: candidates, best first, made (or refused) when they are needed; or why it has none. */
 export type Offer =
   | { readonly source: Source; readonly skipped: SkipReason }
   | {
       readonly source: Source
       /** true where the candidates already leave out everything that `isExcluded` does. */
       readonly filtered: boolean
-      candidates(wanted: number): Iterable<Candidate>
+      candidates(wanted: number): Iterable<Candidate> | SkipReason
     }
 
 export interface LadderRequest {
@@ -76,9 +76,9 @@ export function fillFromLadder(offers: readonly Offer[], request: LadderRequest)
       }
       const before = items.length
       if (before > 0) taken = new Set(items.map(({ itemId }) => itemId))
-      take(offer, request, items, taken)
+      const reason = take(offer, request, items, taken)
       if (items.length > before) sources.push(source)
-      else skipped[source] = 'no_items'
+      else skipped[source] = reason ?? 'no_items'
     }
   }
   return { items, sources, skipped }
@@ -89,12 +89,15 @@ function take(
   request: LadderRequest,
   items: RankedItem[],
   taken: Set<string> | null,
-): void {
+): SkipReason | null {
+  const candidates = offer.candidates(request.limit - items.length)
+  if (typeof candidates === 'string') return candidates
   const seen = taken ?? new Set<string>()
-  for (const { itemId, score, reason } of offer.candidates(request.limit - items.length)) {
-    if (items.length >= request.limit) return
+  for (const { itemId, score, reason } of candidates) {
+    if (items.length >= request.limit) return null
     if (seen.has(itemId) || (!offer.filtered && request.isExcluded(itemId))) continue
     seen.add(itemId)
     items.push({ itemId, score, reason, source: offer.source })
   }
+  return null
 }

@@ -23,7 +23,7 @@ export function fallbackOffers(
   categories: () => readonly string[],
   known: readonly string[],
 ): readonly Offer[] {
-  return [categoryOffer(parts, categories()), popularOffer(parts.popularity.current()), staticOffer(parts, known)]
+  return [categoryOffer(parts, categories), popularOffer(parts.popularity.current()), staticOffer(parts, known)]
 }
 
 /** Stated categories first, then those that the user's own history is made of, the strongest first. */
@@ -51,9 +51,15 @@ export function popularOffer(items: readonly PopularItem[] | null): Offer {
   return { source: 'popular', filtered: false, candidates: () => popularCandidates(items) }
 }
 
-function categoryOffer(parts: Parts, categories: readonly string[]): Offer {
-  if (categories.length === 0) return { source: 'category', skipped: 'no_categories' }
-  return { source: 'category', filtered: false, candidates: () => inTurns(parts, categories) }
+function categoryOffer(parts: Parts, categories: () => readonly string[]): Offer {
+  return {
+    source: 'category',
+    filtered: false,
+    candidates() {
+      const found = categories()
+      return found.length === 0 ? 'no_categories' : inTurns(parts, found)
+    },
+  }
 }
 
 /** The last answer of the event store that was kept, then whatever catalogue and model have: no list is empty before they are. */

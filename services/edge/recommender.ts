@@ -82,12 +82,13 @@ export function createRecommender(context: ServiceContext, parts: RecommenderPar
       const facts = { userId, requestId, degraded: late, after: late ? ('timeout' as const) : null }
       const shared = request.category === null && !request.includeSeen && request.minSource === 'static'
       const pinned = models.current()
-      if (shared && pinned !== null) {
-        const body = await users.cachedList(userId, pinned.id, revisionFor(userId))
-        if (body !== null && hasEnough(body, request))
-          return finish(body, request, { ...facts, modelVersion: pinned.version, cache: 'hit' })
-      }
-      const user = await users.read(userId, signal)
+      const cached = shared && pinned !== null ? users.cachedList(userId, pinned.id, revisionFor(userId)) : null
+      // Right after a write there is hardly ever a list: the user is asked for at the same time.
+      const early = request.after === null ? null : users.read(userId, signal)
+      const [list] = early === null ? [await cached] : await Promise.all([cached, early])
+      if (pinned !== null && list !== null && hasEnough(list, request))
+        return finish(list, request, { ...facts, modelVersion: pinned.version, cache: 'hit' })
+      const user = await (early ?? users.read(userId, signal))
       const prepared = prepare()
       let body = shared ? longestList(userId, prepared, user) : null
       if (body === null || !hasEnough(body, request)) {

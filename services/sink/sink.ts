@@ -15,7 +15,7 @@ import { type SinkMetrics, sinkMetrics } from './metrics.ts'
 export const SINK_GROUP = 'sink'
 const BATCH_RECORDS_MAX = 5_000
 /** The event store is better served with few inserts, and nobody waits for it within a fraction of a second. */
-const GATHER_MS = 250
+const GATHER_MS = 500
 const RETRY = { attemptsMax: 5, delayMs: 100, delayMaxMs: 5_000 }
 
 interface SinkWork {

@@ -18,6 +18,8 @@ export interface ApplyParts {
   readonly userState: UserState
   /** The content of user state that the events are to be added to; a state emptied since refuses them. */
   readonly generation: number
+  /** What the state has applied; one that has lost some of it refuses the events too. */
+  readonly atLeast?: ReadonlyMap<string, number>
   readonly rules: HistoryRules
   /** Solve factors against this model; null stores none. */
   readonly model: ServingModel | null
@@ -69,10 +71,10 @@ async function applyOnce(
   parts: ApplyParts,
   result: { applied: number; duplicates: number; appliedAt: number[] },
 ): Promise<UserEvents[]> {
-  const { userState, generation, rules, signal } = parts
+  const { userState, generation, atLeast, rules, signal } = parts
   const records = await userState.getMany(
     users.map(([userId]) => userId),
-    { signal },
+    { signal, ...(atLeast && { atLeast }) },
   )
   const swaps: Swap[] = []
   const swapped: { user: UserEvents; applied: number }[] = []

@@ -2,7 +2,7 @@ import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import type { StoredEvent } from '../../schemas/interaction.ts'
 import type { Codecs } from '../../streams/codec/port.ts'
 import { consumeReliably, type RetryPolicy } from '../../streams/consume.ts'
-import type { GroupHandler, LogBatch } from '../../streams/event-log/port.ts'
+import type { GroupHandler, LogBatch, LogRecord } from '../../streams/event-log/port.ts'
 import { readInteraction } from '../../streams/interactions.ts'
 import { TOPICS } from '../../streams/topics.ts'
 import type { BackendsOf, ServiceContext } from '../runtime/context.ts'
@@ -13,6 +13,7 @@ import type { ServingModels } from '../runtime/serving-model.ts'
 import { repeatedly } from '../runtime/tasks.ts'
 import { applyEvents } from './apply-events.ts'
 import { type UpdaterMetrics, updaterMetrics } from './metrics.ts'
+import { createRounds } from './rounds.ts'
 import { historyRules } from './rules.ts'
 import { startingOffsets } from './starting-offsets.ts'
 
@@ -60,6 +61,24 @@ export async function runUpdater(
   /** Next offset to read by partition. */
   const next = new Map<string, number>()
   let generation: number | null = null
+  /** Partitions share a round: Redis is asked once for all that have something new. */
+  const apply = createRounds<Work>(
+    async (works) => {
+      const [first] = works
+      if (first === undefined) return
+      using grace = withGrace(first.control.signal)
+      const control = { heartbeat: first.control.heartbeat, signal: grace.signal, held, generation: generation ?? 0 }
+      await update(
+        works.map(({ batch }) => batch),
+        control,
+        context,
+        backends,
+        parts,
+        metrics,
+      )
+    },
+    { sizeOf: ({ batch }) => batch.records.length, sizeMax: BATCH_RECORDS_MAX },
+  )
   const handler: GroupHandler = {
     async onAssigned(assigned, assignedSignal) {
       generation = null
@@ -74,19 +93,11 @@ export async function runUpdater(
       return starts
     },
     async onBatch(batch, control) {
-      using grace = withGrace(control.signal)
-      const place = `${batch.topic}/${batch.partition}`
-      await refuseLoss(batch, next.get(place), backends.log, grace.signal)
-      await updateFrom(
-        batch,
-        { heartbeat: control.heartbeat, signal: grace.signal, held, generation: generation ?? 0 },
-        context,
-        backends,
-        parts,
-        metrics,
-      )
+      const place = placeOf(batch)
+      await refuseLoss(batch, next.get(place), backends.log, control.signal)
+      await apply({ batch, control })
       outages.passed()
-      next.set(place, (batch.records.at(-1)?.offset ?? 0) + 1)
+      next.set(place, endOf(batch))
     },
   }
   while (!signal.aborted) {
@@ -133,40 +144,42 @@ async function isAnother(
   }
 }
 
-interface BatchControl {
+/** A batch of one partition, and how it is worked on. */
+interface Work {
+  readonly batch: LogBatch
+  readonly control: Parameters<GroupHandler['onBatch']>[1]
+}
+
+interface RoundControl {
   heartbeat(): Promise<void>
   readonly signal: AbortSignal
   readonly held: Map<string, number>
   readonly generation: number
 }
 
-async function updateFrom(
-  batch: LogBatch,
-  { heartbeat, signal, held, generation }: BatchControl,
+async function update(
+  batches: readonly LogBatch[],
+  { heartbeat, signal, held, generation }: RoundControl,
   context: ServiceContext,
   { userState }: BackendsOf<'updater'>,
   { codecs, models }: UpdaterParts,
   metrics: UpdaterMetrics,
 ): Promise<void> {
-  const [first, last] = [batch.records[0], batch.records.at(-1)]
-  if (first === undefined || last === undefined) return
-  const name = `${batch.topic}/${batch.partition}`
-  await refuseFlushed(name, held, userState, signal)
-  const { events, rejected } = await readEvents(batch, codecs, context)
-  const behindMs = context.now() - first.appendedAt
+  const atLeast = new Map(batches.map((batch) => [placeOf(batch), held.get(placeOf(batch)) ?? 0]))
+  const records = batches.flatMap((batch) => batch.records)
+  const { events, rejected } = await readEvents(records, codecs, context)
+  const oldest = records.reduce((oldest, { appendedAt }) => Math.min(oldest, appendedAt), Infinity)
+  const isBehind = context.now() - oldest > SOLVE_LAG_MAX_MS
   const result = await applyEvents(events, {
-    userState,
-    generation,
+    ...{ userState, generation, atLeast, signal, heartbeat },
     rules: historyRules(context),
-    model: userState.keepsFactors && behindMs <= SOLVE_LAG_MAX_MS ? models.current() : null,
+    model: userState.keepsFactors && !isBehind ? models.current() : null,
     freshnessMs: (appendedAt) => Math.max(0, context.now() - appendedAt),
-    signal,
     onConflict: (users) => metrics.conflicts.inc(users),
-    heartbeat,
   })
-  await refuseFlushed(name, held, userState, signal)
-  await userState.setApplied(new Map([[name, last.offset + 1]]), { signal, generation })
-  held.set(name, Math.max(held.get(name) ?? 0, last.offset + 1))
+  const ends = new Map(batches.map((batch) => [placeOf(batch), endOf(batch)]))
+  await userState.setApplied(ends, { signal, generation, atLeast })
+  for (const [place, end] of ends) held.set(place, Math.max(held.get(place) ?? 0, end))
   metrics.events.inc({ result: 'applied' }, result.applied)
   metrics.events.inc({ result: 'duplicate' }, result.duplicates)
   metrics.events.inc({ result: 'dead_letter' }, rejected)
@@ -176,18 +189,18 @@ async function updateFrom(
 
 /** Judged at the record's append time, as in the sink, so that both say the same however far apart they run. */
 async function readEvents(
-  batch: LogBatch,
+  records: readonly LogRecord[],
   codecs: Codecs,
   context: ServiceContext,
 ): Promise<{ events: readonly StoredEvent[]; rejected: number }> {
-  await codecs.prepare(batch.records.map((record) => record.value))
+  await codecs.prepare(records.map((record) => record.value))
   const { eventWeights } = context
   const events: StoredEvent[] = []
-  for (const record of batch.records) {
+  for (const record of records) {
     const read = readInteraction(record, codecs, { eventWeights, now: record.appendedAt })
     if ('event' in read) events.push(read.event)
   }
-  return { events, rejected: batch.records.length - events.length }
+  return { events, rejected: records.length - events.length }
 }
 
 /** Records that left the log before they were applied are in the event store: the next assignment rebuilds from there. */
@@ -199,22 +212,15 @@ async function refuseLoss(
 ): Promise<void> {
   const lost = await recordsLostBefore(batch, next, log, signal)
   if (lost === 0) return
-  const what = `the log's retention removed ${lost} records of ${batch.topic}/${batch.partition} before they were applied`
+  const what = `the log's retention removed ${lost} records of ${placeOf(batch)} before they were applied`
   throw new MillraceError('STATE_UNAVAILABLE', `${what}; user state is rebuilt at the next assignment`)
 }
 
-/** A state that was emptied meanwhile must be rebuilt, not continued: setting `applied` would hide the loss. */
-async function refuseFlushed(
-  name: string,
-  held: ReadonlyMap<string, number>,
-  userState: BackendsOf<'updater'>['userState'],
-  signal: AbortSignal,
-): Promise<void> {
-  const expected = held.get(name) ?? 0
-  const applied = (await userState.applied({ signal })).get(name) ?? 0
-  if (applied >= expected) return
-  throw new MillraceError(
-    'STATE_UNAVAILABLE',
-    `the applied offset of ${name} fell from ${expected} to ${applied}; user state is rebuilt at the next assignment`,
-  )
+function placeOf({ topic, partition }: LogBatch): string {
+  return `${topic}/${partition}`
+}
+
+/** The offset after a batch. */
+function endOf({ records }: LogBatch): number {
+  return (records.at(-1)?.offset ?? -1) + 1
 }

@@ -18,6 +18,14 @@ export interface CachedList {
   readonly body: string
 }
 
+/**
+ * Refuses the call where a partition's applied offset has fallen below this one: the state has lost its newest writes, and
+ * what is built on the rest would hide that.
+ */
+export interface OfApplied {
+  readonly atLeast?: ReadonlyMap<string, number>
+}
+
 /** For writes: refuses them once the state is no longer the one that the caller has read. */
 export interface OfGeneration {
   /** What `generation` returned before the reading began. */
@@ -44,7 +52,11 @@ export interface UserState extends AsyncDisposable {
   /** false: records come back without factors, so that solving them before a swap is in vain. */
   readonly keepsFactors: boolean
   get(userId: string, options: { signal: AbortSignal }): Promise<UserRecord | null>
-  getMany(userIds: readonly string[], options: { signal: AbortSignal }): Promise<readonly (UserRecord | null)[]>
+  /** With `atLeast` the records are of a state that has applied so much. @throws MillraceError STATE_UNAVAILABLE else. */
+  getMany(
+    userIds: readonly string[],
+    options: { signal: AbortSignal } & OfApplied,
+  ): Promise<readonly (UserRecord | null)[]>
   /** true where the swap took effect, false where the revision had moved on. At most one swap per user in a call. */
   swap(swaps: readonly Swap[], options: { signal: AbortSignal } & OfGeneration): Promise<readonly boolean[]>
   /** Users, and the sum of their `events`. */
@@ -54,10 +66,13 @@ export interface UserState extends AsyncDisposable {
   generation(options: { signal: AbortSignal }): Promise<number>
   /** Next offset to apply per `topic/partition`; a partition never set is absent. */
   applied(options: { signal: AbortSignal }): Promise<ReadonlyMap<string, number>>
-  /** Sets the given partitions; never lowers one unless `allowLower` (a rewind or a rebuild). */
+  /**
+   * Sets the given partitions; never lowers one unless `allowLower` (a rewind or a rebuild).
+   * @throws MillraceError STATE_UNAVAILABLE, changing nothing, for what has fallen below `atLeast`.
+   */
   setApplied(
     next: ReadonlyMap<string, number>,
-    options: { signal: AbortSignal; allowLower?: boolean } & OfGeneration,
+    options: { signal: AbortSignal; allowLower?: boolean } & OfGeneration & OfApplied,
   ): Promise<void>
   /** true as soon as `applied` is at or past every entry of `target`; false after `timeoutMs`. */
   waitApplied(

@@ -25,7 +25,10 @@ test('three clicks of a new visitor change the list within the second, and the c
     throw new Error(`no champion on the page; Millrace printed:\n${millrace.output()}`, { cause })
   })
   // The edge serves a champion a moment after it was named; the list shown is then asked for once more.
-  await page.locator('.pulse').getByText(/^model (?!none)/).waitFor()
+  await page
+    .locator('.pulse')
+    .getByText(/^model (?!none)/)
+    .waitFor()
   await page.getByRole('button', { name: 'Become a visitor' }).click()
   await page.getByTestId('visitor').waitFor()
   await page.locator('.pick[data-row]').first().waitFor()

@@ -99,6 +99,25 @@ export function userStateContract(
       expect(await own()).toEqual([[`${topic}/0`, 2], [`${topic}/1`, 0]]) // biome-ignore format: one line
     })
 
+    test('a state that has lost what was applied refuses to be read and continued as if it had not', async () => {
+      const [userId, partition] = [newUser(), `${randomUUID()}/0`]
+      const atLeast = new Map([[partition, 5]])
+      await state.setApplied(atLeast, { signal })
+      expect(await state.getMany([userId], { signal, atLeast })).toEqual([null])
+      await state.setApplied(new Map([[partition, 3]]), { signal, allowLower: true })
+      const fallen = { code: 'STATE_UNAVAILABLE', message: expect.stringContaining(`${partition} fell from 5 to 3`) }
+      await expect(state.getMany([userId], { signal, atLeast })).rejects.toMatchObject(fallen)
+      const next = new Map([[partition, 6]])
+      await expect(state.setApplied(next, { signal, atLeast })).rejects.toMatchObject(fallen)
+      expect((await state.applied({ signal })).get(partition)).toBe(3)
+      await state.setApplied(next, { signal, atLeast: new Map([[partition, 3]]) })
+      expect((await state.applied({ signal })).get(partition)).toBe(6)
+      const never = new Map([[`${partition}/never`, 1]])
+      await expect(state.getMany([userId], { signal, atLeast: never })).rejects.toMatchObject({
+        code: 'STATE_UNAVAILABLE',
+      })
+    })
+
     test('a wait ends when every partition has been applied, not before', async () => {
       const topic = randomUUID()
       const target = new Map([[`${topic}/0`, 2], [`${topic}/1`, 1]]) // biome-ignore format: one line

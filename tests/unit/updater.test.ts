@@ -120,6 +120,29 @@ test('applied offsets below the commit rewind the log, and the records that come
   expect(await stateOf(world, users)).toEqual(before)
 })
 
+test('a state that falls back while the updater works is read again from there, and nothing counts twice', async () => {
+  await using world = await openWorld()
+  const { backends, codecs } = world
+  const { userState } = backends
+  const events = () => userState.totals(world).then((totals) => totals.events)
+  const stop = new AbortController()
+  const parts = { codecs, models: { current: () => null }, retry: { attemptsMax: 2, delayMs: 1, delayMaxMs: 5 } }
+  const context = world.context()
+  const updating = runUpdater(context, backends, parts, stop.signal)
+  await world.send(someEvents(100))
+  await eventually(events, (count) => count === 100)
+  const applied = await userState.applied(world)
+  const lower = new Map([...applied].map(([name, offset]) => [name, Math.max(0, offset - 2)]))
+  await userState.setApplied(lower, { ...world, allowLower: true })
+  await world.send(someEvents(20))
+  await eventually(events, (count) => count === 120)
+  const metrics = await context.metrics.metrics()
+  expect(metrics).toContain('updater_events_total{result="applied"} 120\n')
+  expect(metrics).not.toContain('updater_events_total{result="duplicate"} 0\n')
+  stop.abort()
+  await updating
+})
+
 test('two updaters that write the same users lose nothing', async () => {
   await using world = await openWorld()
   const { userState } = world.backends

@@ -5,7 +5,8 @@ import type { UserRecord } from '../../../schemas/user-record.ts'
 import { AppliedWaiters } from '../applied-waiters.ts'
 import { ByteWriter } from '../byte-writer.ts'
 import { decodeUser, decodeUserHead, encodeUser } from '../encoding.ts'
-import type { CachedList, OfGeneration, Swap, UserState } from '../port.ts'
+import { fallenBelow } from '../fallen.ts'
+import type { CachedList, OfApplied, OfGeneration, Swap, UserState } from '../port.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { type Environment, openEnvironment } from './environment.ts'
 import { ListCache } from './list-cache.ts'
@@ -89,8 +90,13 @@ class LmdbUserState implements UserState {
     return this.#read(userId)
   }
 
-  async getMany(userIds: readonly string[], { signal }: Waiting): Promise<readonly (UserRecord | null)[]> {
+  async getMany(
+    userIds: readonly string[],
+    { signal, atLeast }: Waiting & OfApplied,
+  ): Promise<readonly (UserRecord | null)[]> {
     this.#refuse(signal)
+    const fallen = atLeast && fallenBelow(atLeast, this.#applied)
+    if (fallen) throw fallen
     return userIds.map((userId) => this.#read(userId))
   }
 
@@ -137,16 +143,20 @@ class LmdbUserState implements UserState {
 
   async setApplied(
     next: ReadonlyMap<string, number>,
-    { signal, generation, allowLower = false }: Guarded & { allowLower?: boolean },
+    { signal, generation, atLeast, allowLower = false }: Guarded & OfApplied & { allowLower?: boolean },
   ): Promise<void> {
     this.#refuse(signal)
+    let fallen: MillraceError | null = null
     await this.#writeDuring(generation, () => {
+      fallen = atLeast ? fallenBelow(atLeast, this.#stagedApplied) : null
+      if (fallen !== null) return
       for (const [partition, offset] of next) {
         if (allowLower || offset > (this.#stagedApplied.get(partition) ?? -1))
           this.#stagedApplied.set(partition, offset)
       }
       void this.#environment.meta.put('applied', Object.fromEntries(this.#stagedApplied))
     })
+    if (fallen !== null) throw fallen
   }
 
   async waitApplied(

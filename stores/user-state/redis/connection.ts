@@ -18,6 +18,8 @@ const RECONNECT_DELAY_MAX_MS = 1_000
 export interface ConnectionEvents {
   /** Called in the order in which the server sent them, among the replies; null means every key. */
   readonly onInvalidate: ((key: string | null) => void) | null
+  /** A channel to hear, from the opening on and before `onRestored`; messages come in the same order as `onInvalidate`. */
+  readonly channel: { readonly name: string; readonly onMessage: (message: string) => void } | null
   /** After a loss, before anything else is delivered. */
   readonly onLost: () => void
   /** Connected anew. */
@@ -43,6 +45,7 @@ export async function openConnection(address: RedisAddress, events: ConnectionEv
   watch(client, address, events, () => opened)
   try {
     await client.connect()
+    if (events.channel !== null) await client.subscribe(events.channel.name, events.channel.onMessage)
   } catch (error) {
     client.destroy()
     throw toFailure(error, address.shown)

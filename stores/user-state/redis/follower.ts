@@ -1,6 +1,7 @@
 import { MillraceError } from '../../../schemas/errors.ts'
 import { AppliedWaiters } from '../applied-waiters.ts'
 import type { RedisAddress } from './address.ts'
+import { appliedOf } from './applied-fields.ts'
 import { openConnection, type RedisConnection } from './connection.ts'
 import { type Keys, userOfLists } from './keys.ts'
 import type { LocalLists } from './local-lists.ts'
@@ -12,7 +13,6 @@ const BEAT_MS = 20
 const HEARD_MAX_MS = 100
 /** Beats go on for so many after the last need. */
 const IDLE_BEATS = 100
-export const PARTITION_FIELD = 'partition:'
 
 export interface FollowerParts {
   readonly address: RedisAddress
@@ -26,9 +26,10 @@ export interface FollowerParts {
 
 /**
  * Follows the server over one connection on which it reports every change of what was read there (RESP3 client
- * tracking): the generation, what is applied, and the lists that this process holds. Reports and replies come in the
- * order of the changes themselves; so a process that has heard of an applied offset has dropped every list that a
- * swap before it has outdated. With the connection goes everything known over it.
+ * tracking): the generation, and the lists that this process holds. What is applied comes as messages of whoever sets it,
+ * on the same connection. Reports, messages and replies come in the order of the changes themselves; so a process that
+ * has heard of an applied offset has dropped every list that a swap before it has outdated. With the connection goes
+ * everything known over it.
  */
 export class Follower {
   private readonly parts: FollowerParts
@@ -36,8 +37,8 @@ export class Follower {
   private readonly waiters = new AppliedWaiters(this.applied)
   private connection: RedisConnection | null = null
   private known: number | null = null
-  /** `applied` has changed since it was read. */
-  private outdated = true
+  /** What was told since the read under way was sent; null while none is. */
+  private told: string[] | null = null
   /** Goes up whenever the generation may have changed. */
   private epoch = 0
   private reading: Promise<void> | null = null
@@ -54,6 +55,7 @@ export class Follower {
   async open(): Promise<void> {
     this.connection = await openConnection(this.parts.address, {
       onInvalidate: (key) => this.invalidate(key),
+      channel: { name: this.parts.keys.applied, onMessage: (message) => this.hear(message) },
       onLost: () => this.forget(),
       onRestored: () => this.follow(),
       warn: this.parts.warn,
@@ -95,7 +97,7 @@ export class Follower {
     if (!this.connection?.ready) await this.send(['PING'])
     this.waiting++
     this.keepBeating()
-    if (this.outdated) this.follow()
+    if (this.known === null) this.follow()
     try {
       return await this.waiters.wait(target, options)
     } finally {
@@ -118,13 +120,17 @@ export class Follower {
       lists.outdate(userId)
       return
     }
-    this.outdated = true
-    if (key === null || key === keys.generation) {
-      this.known = null
-      this.epoch++
-      lists.clear()
-      this.follow()
-    } else if (this.waiting > 0) this.follow()
+    if (key !== null && key !== keys.generation) return
+    this.known = null
+    this.epoch++
+    lists.clear()
+    this.follow()
+  }
+
+  /** The reply of a read under way may be from before the message, or after it. */
+  private hear(message: string): void {
+    this.told?.push(message)
+    this.takeMessage(message)
   }
 
   private forget(): void {
@@ -132,7 +138,6 @@ export class Follower {
     this.applied.clear()
     this.known = null
     this.epoch++
-    this.outdated = true
     this.heardAt = Number.NEGATIVE_INFINITY
   }
 
@@ -152,17 +157,23 @@ export class Follower {
     const { keys, lists } = this.parts
     for (;;) {
       const { epoch } = this
-      this.outdated = false
+      this.told = []
       const [text, fields] = await Promise.all([
         this.send(['GET', keys.generation]),
         this.send(['HGETALL', keys.applied]),
-      ])
+      ]).catch((error: unknown) => {
+        this.told = null
+        throw error
+      })
+      const { told } = this
+      this.told = null
       if (text === null) await this.begin()
       if (text === null || epoch !== this.epoch) continue
       if (this.known !== Number(text)) lists.clear()
       this.known = Number(text)
       this.take(appliedOf(fields as Record<string, string>))
-      if (!this.outdated || this.waiting === 0 || this.closed) return
+      for (const message of told) this.takeMessage(message)
+      return
     }
   }
 
@@ -174,13 +185,26 @@ export class Follower {
   }
 
   private take(next: ReadonlyMap<string, number>): void {
+    for (const partition of [...this.applied.keys()]) if (!next.has(partition)) this.applied.delete(partition)
+    this.set(next)
+  }
+
+  /** One of another generation is answered by the report of its end. */
+  private takeMessage(message: string): void {
+    const [generation, ...words] = message.split(' ')
+    if (this.known !== Number(generation)) return
+    const fields: Record<string, string> = {}
+    for (let at = 0; at + 1 < words.length; at += 2) fields[words[at] as string] = words[at + 1] as string
+    this.set(appliedOf(fields))
+  }
+
+  private set(offsets: ReadonlyMap<string, number>): void {
     const changed: string[] = []
-    for (const [partition, offset] of next) {
+    for (const [partition, offset] of offsets) {
       if (this.applied.get(partition) === offset) continue
       this.applied.set(partition, offset)
       changed.push(partition)
     }
-    for (const partition of [...this.applied.keys()]) if (!next.has(partition)) this.applied.delete(partition)
     this.waiters.wake(changed)
   }
 
@@ -195,15 +219,6 @@ export class Follower {
     }, BEAT_MS)
     this.beat.unref()
   }
-}
-
-/** Next offset per partition from the fields beside the generation. */
-export function appliedOf(fields: Readonly<Record<string, string>>): Map<string, number> {
-  const applied = new Map<string, number>()
-  for (const [field, value] of Object.entries(fields)) {
-    if (field.startsWith(PARTITION_FIELD)) applied.set(field.slice(PARTITION_FIELD.length), Number(value))
-  }
-  return applied
 }
 
 /** The server's TIME in milliseconds. */

@@ -5,6 +5,9 @@ import type { StoredList } from './stored-list.ts'
 const CHARACTERS_MAX = 256 * 2 ** 20
 /** What a user without lists counts as. */
 const EMPTY_CHARACTERS = 200
+/** No user's id: the cache fills all its tables anew when its last entry goes, which one that stays spares it. */
+const KEEPER = ''
+const NO_LISTS: UserLists = new Map()
 
 /** A user's lists by scenario; having none is worth knowing too. */
 export type UserLists = ReadonlyMap<string, StoredList>
@@ -38,6 +41,7 @@ export class LocalLists {
     const running = this.slots.get(userId)
     if (running?.lists === null) return running.reading
     this.reads++
+    if (this.slots.size === 0) this.slots.set(KEEPER, { lists: NO_LISTS, reading: Promise.resolve(NO_LISTS) })
     const slot: Slot = { lists: null, reading: load() }
     this.slots.set(userId, slot)
     slot.reading.then(
@@ -61,7 +65,7 @@ export class LocalLists {
   }
 
   get size(): number {
-    return this.slots.size
+    return this.slots.size - (this.slots.has(KEEPER) ? 1 : 0)
   }
 }
 

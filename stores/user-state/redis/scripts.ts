@@ -106,18 +106,33 @@ return 1`
 
 /**
  * Sets fields beside the generation: offsets only upwards unless ARGV[2] = 'lower'.
- * KEYS generation, applied. ARGV generation, mode, then field and value of each.
- * Returns 1, or the generation that holds ('' for none) where that is another one; then nothing has changed.
+ * KEYS generation, applied. ARGV generation, mode, then of each field its name, its value, and what it must not have
+ * fallen below ('' for nothing).
+ * Tells the channel named like KEYS[2]: generation, then name and value of each partition that has changed.
+ * Returns 1. Where another generation holds, that ('' for none); where a field has fallen, its name, what it is and what
+ * it was to be; then nothing has changed.
  */
 const SET_META = `
 local generation = redis.call('GET', KEYS[1])
 if generation ~= ARGV[1] then return generation or '' end
-for index = 3, #ARGV, 2 do
+for index = 3, #ARGV, 3 do
+  if ARGV[index + 2] ~= '' then
+    local found = redis.call('HGET', KEYS[2], ARGV[index]) or '0'
+    if tonumber(found) < tonumber(ARGV[index + 2]) then return {ARGV[index], found, ARGV[index + 2]} end
+  end
+end
+local news = {ARGV[1]}
+for index = 3, #ARGV, 3 do
   local old = ARGV[2] == 'raise' and redis.call('HGET', KEYS[2], ARGV[index])
   if not old or tonumber(old) < tonumber(ARGV[index + 1]) then
     redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1])
+    if string.sub(ARGV[index], 1, 10) == 'partition:' then
+      news[#news + 1] = ARGV[index]
+      news[#news + 1] = ARGV[index + 1]
+    end
   end
 end
+if #news > 1 then redis.call('PUBLISH', KEYS[2], table.concat(news, ' ')) end
 return 1`
 
 function scriptOf(text: string): Script {

@@ -1,14 +1,16 @@
 import { invariant, MillraceError } from '../../../schemas/errors.ts'
 import type { UserRecord } from '../../../schemas/user-record.ts'
 import { ByteWriter } from '../byte-writer.ts'
-import type { CachedList, Swap, UserState } from '../port.ts'
+import { fallenBelow } from '../fallen.ts'
+import type { CachedList, OfApplied, OfGeneration, Swap, UserState } from '../port.ts'
 import { parseRedisAddress } from './address.ts'
 import { openConnection, type RedisConnection } from './connection.ts'
 import { decodeRecord, encodeRecord } from './encoding.ts'
-import { appliedOf, Follower, PARTITION_FIELD } from './follower.ts'
+import { Follower } from './follower.ts'
 import { Generations } from './generations.ts'
 import { byShard, createKeys, type Keys, SHARDS, shardOf } from './keys.ts'
 import { LocalLists, type UserLists } from './local-lists.ts'
+import { Meta } from './meta.ts'
 import { createScripts, type Scripts } from './scripts.ts'
 import { checkServer } from './server-check.ts'
 import { decodeList, encodeList } from './stored-list.ts'
@@ -17,7 +19,6 @@ import { decodeList, encodeList } from './stored-list.ts'
 const SWAPS_PER_SCRIPT = 64
 /** Scenarios cached for one user, at most. */
 const SCENARIOS_MAX = 8
-const RECIPE_FIELD = 'recipe'
 
 export interface RedisUserStateOptions {
   /** Users whose lists this process keeps beside those in Redis. */
@@ -31,9 +32,7 @@ export interface RedisUserStateOptions {
 interface Waiting {
   readonly signal: AbortSignal
 }
-interface Guarded extends Waiting {
-  readonly generation?: number
-}
+type Guarded = Waiting & OfGeneration
 
 /**
  * User state on a Redis server (6.2 or later), for any number of processes. Lists are kept in Redis and beside it in
@@ -48,21 +47,23 @@ export async function openRedisUserState(url: string, options: RedisUserStateOpt
   const lists = new LocalLists(options.listEntriesMax)
   const follower = new Follower({ address, keys, scripts, lists, now: options.now, warn: options.warn })
   await using opening = new AsyncDisposableStack()
-  const events = { onInvalidate: null, onLost: () => {}, onRestored: () => {}, warn: () => {} }
+  const events = { onInvalidate: null, channel: null, onLost: () => {}, onRestored: () => {}, warn: () => {} }
   const connection = await openConnection(address, events)
   opening.defer(() => connection.close())
   opening.defer(() => follower.close())
   await follower.open()
   for (const warning of await checkServer(connection, address.shown)) options.warn(warning)
   const generations = new Generations(connection, follower, keys, scripts)
+  const meta = new Meta(connection, generations, keys, scripts)
   const close = opening.move()
-  return new RedisUserState({ connection, follower, generations, lists, keys, scripts, close, ...options })
+  return new RedisUserState({ connection, follower, generations, meta, lists, keys, scripts, close, ...options })
 }
 
 interface Parts extends RedisUserStateOptions {
   readonly connection: RedisConnection
   readonly follower: Follower
   readonly generations: Generations
+  readonly meta: Meta
   readonly lists: LocalLists
   readonly keys: Keys
   readonly scripts: Scripts
@@ -86,13 +87,16 @@ export class RedisUserState implements UserState {
     return record
   }
 
-  async getMany(userIds: readonly string[], { signal }: Waiting): Promise<readonly (UserRecord | null)[]> {
+  async getMany(
+    userIds: readonly string[],
+    { signal, atLeast }: Waiting & OfApplied,
+  ): Promise<readonly (UserRecord | null)[]> {
     this.#refuse(signal)
     if (userIds.length === 0) return []
     const { connection, generations, keys } = this.#parts
     const generation = await generations.recent()
     const records: (UserRecord | null)[] = new Array(userIds.length).fill(null)
-    await Promise.all(
+    const reads = Promise.all(
       [...byShard(userIds, (userId) => userId)].map(async ([shard, positions]) => {
         const fields = positions.map((position) => userIds[position] as string)
         const values = await connection.sendForBytes(['HMGET', keys.users(shard, generation), ...fields])
@@ -101,6 +105,10 @@ export class RedisUserState implements UserState {
         })
       }),
     )
+    // Asked on the same connection after the records: what they lack, this lacks too.
+    const [applied] = await Promise.all([atLeast && this.applied({ signal }), reads])
+    const fallen = atLeast && applied && fallenBelow(atLeast, applied)
+    if (fallen) throw fallen
     return records
   }
 
@@ -179,16 +187,16 @@ export class RedisUserState implements UserState {
 
   async applied({ signal }: Waiting): Promise<ReadonlyMap<string, number>> {
     this.#refuse(signal)
-    const { connection, keys } = this.#parts
-    return appliedOf((await connection.send(['HGETALL', keys.applied])) as Record<string, string>)
+    return this.#parts.meta.applied()
   }
 
   async setApplied(
     next: ReadonlyMap<string, number>,
-    { allowLower = false, ...options }: Guarded & { readonly allowLower?: boolean },
+    { signal, allowLower = false, ...options }: Guarded & OfApplied & { readonly allowLower?: boolean },
   ): Promise<void> {
-    const fields = [...next].flatMap(([partition, offset]) => [`${PARTITION_FIELD}${partition}`, String(offset)])
-    await this.#setMeta(allowLower ? 'lower' : 'raise', fields, options)
+    this.#refuse(signal)
+    await this.#clearing
+    await this.#parts.meta.setApplied(next, { allowLower, ...options })
   }
 
   async waitApplied(
@@ -201,22 +209,13 @@ export class RedisUserState implements UserState {
 
   async recipe({ signal }: Waiting): Promise<string | null> {
     this.#refuse(signal)
-    return (await this.#parts.connection.send(['HGET', this.#parts.keys.applied, RECIPE_FIELD])) as string | null
+    return this.#parts.meta.recipe()
   }
 
-  async setRecipe(recipe: string, options: Guarded): Promise<void> {
-    await this.#setMeta('lower', [RECIPE_FIELD, recipe], options)
-  }
-
-  async #setMeta(mode: 'raise' | 'lower', fields: readonly string[], { signal, generation }: Guarded): Promise<void> {
+  async setRecipe(recipe: string, { signal, generation }: Guarded): Promise<void> {
     this.#refuse(signal)
     await this.#clearing
-    const { connection, generations, keys, scripts } = this.#parts
-    await generations.during(generation, null, async (during) => {
-      const args = [String(during), mode, ...fields]
-      const reply = await connection.run(scripts.setMeta, [keys.generation, keys.applied], args)
-      return typeof reply === 'string' ? { otherGeneration: reply } : null
-    })
+    await this.#parts.meta.setRecipe(recipe, generation)
   }
 
   async clear({ signal, generation }: Guarded): Promise<number | null> {
