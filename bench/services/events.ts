@@ -8,8 +8,8 @@ import { type Stand, startStand } from './stand.ts'
 
 const command = 'npm run bench services.events'
 const SECONDS = 8
-/** Of the Java machine of the broker, too. */
-const WARM_UP_SECONDS = 10
+/** Until the Java machine of the broker has compiled what it runs, too. */
+const WARM_UP_SECONDS = 30
 const REQUESTS = 200
 const RECORD_BYTES = 100
 
