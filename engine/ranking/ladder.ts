@@ -30,7 +30,7 @@ export type Offer =
   | { readonly source: Source; readonly skipped: SkipReason }
   | {
       readonly source: Source
-      /** true where the candidates already leave out everything that `isExcluded` does. */
+      /** true where the candidates already leave out everything that `isExcluded` does, and none comes twice. */
       readonly filtered: boolean
       candidates(wanted: number): Iterable<Candidate> | SkipReason
     }
@@ -92,11 +92,11 @@ function take(
 ): SkipReason | null {
   const candidates = offer.candidates(request.limit - items.length)
   if (typeof candidates === 'string') return candidates
-  const seen = taken ?? new Set<string>()
+  const seen = taken ?? (offer.filtered ? null : new Set<string>())
   for (const { itemId, score, reason } of candidates) {
     if (items.length >= request.limit) return null
-    if (seen.has(itemId) || (!offer.filtered && request.isExcluded(itemId))) continue
-    seen.add(itemId)
+    if (seen?.has(itemId) || (!offer.filtered && request.isExcluded(itemId))) continue
+    seen?.add(itemId)
     items.push({ itemId, score, reason, source: offer.source })
   }
   return null

@@ -1,6 +1,7 @@
 import { type Ranking, type Reason, SOURCES, type Source } from '../../engine/ranking/ladder.ts'
 import type { UserRecord } from '../../schemas/user-record.ts'
 import type { Catalogue } from '../runtime/catalogue-port.ts'
+import { decimals } from './decimals.ts'
 
 const REASON_KINDS = ['because', 'category', 'popular'] as const
 
@@ -14,7 +15,7 @@ const REASON_KINDS = ['because', 'category', 'popular'] as const
 export function composeList(ranking: Ranking, record: UserRecord | null): string {
   let body = `${stateJson(record)}\n${JSON.stringify(ranking.skipped)}\n`
   for (const { itemId, score, source, reason } of ranking.items) {
-    body += `${SOURCES.indexOf(source)}${REASON_KINDS.indexOf(reason.kind)}${escaped(itemId)}\t${rounded(score)}\t${idsText(reason)}\n`
+    body += `${SOURCES.indexOf(source)}${REASON_KINDS.indexOf(reason.kind)}${escaped(itemId)}\t${decimals(score)}\t${idsText(reason)}\n`
   }
   return body
 }
@@ -83,11 +84,6 @@ export function metadataJson(catalogue: Catalogue, itemId: string): string {
 /** An id as JSON. */
 export function quoted(id: string): string {
   return `"${escaped(id)}"`
-}
-
-/** Scores to six decimals: more is noise of single precision. */
-export function rounded(score: number): number {
-  return Math.abs(score) < 1e9 ? Math.round(score * 1e6) / 1e6 : score
 }
 
 /** What stands between score and reason's ids, by source and kind. */
