@@ -85,7 +85,9 @@ export function createRecommender(context: ServiceContext, parts: RecommenderPar
       const cached = shared && pinned !== null ? users.cachedList(userId, pinned.id, revisionFor(userId)) : null
       // Right after a write there is hardly ever a list: the user is asked for at the same time.
       const early = request.after === null ? null : users.read(userId, signal)
-      const [list] = early === null ? [await cached] : await Promise.all([cached, early])
+      // Not needed for a list that is there; otherwise its failure is met below.
+      early?.catch(() => undefined)
+      const list = await cached
       if (pinned !== null && list !== null && hasEnough(list, request))
         return finish(list, request, { ...facts, modelVersion: pinned.version, cache: 'hit' })
       const user = await (early ?? users.read(userId, signal))

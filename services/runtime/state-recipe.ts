@@ -1,4 +1,4 @@
-/** The recipe of a user state that is being rebuilt begins with this, and goes on with the time of the last sign of life. */
+/** The recipe of a user state that is being rebuilt begins with this, and goes on with time and number of the last sign of life. */
 export const REBUILDING = 'rebuilding '
 
 /**

@@ -33,7 +33,7 @@ export interface ApplyParts {
 export interface ApplyResult {
   readonly applied: number
   readonly duplicates: number
-  /** Append times of the applied events. */
+  /** Append times of as many events as were applied: of the newest ones, where a user's came twice. */
   readonly appliedAt: readonly number[]
 }
 
@@ -116,8 +116,9 @@ function completed(
   solve: boolean,
 ): UserRecord {
   if (applied === 0) return merged
-  const newest = events[events.length - 1]
-  const lastFreshnessMs = (newest && freshnessMs(newest.appendedAt)) ?? merged.lastFreshnessMs
+  // Not always the last: a user's events may come from two partitions.
+  const newestAt = events.reduce((newest, { appendedAt }) => Math.max(newest, appendedAt), 0)
+  const lastFreshnessMs = freshnessMs(newestAt) ?? merged.lastFreshnessMs
   if (model === null || !solve) return { ...merged, lastFreshnessMs }
   const { scorer, id } = model
   const observations = observationsOf(merged, rules.halfLifeMs, scorer)

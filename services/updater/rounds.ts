@@ -7,7 +7,8 @@ interface Waiting<Item> {
 /**
  * Work done in rounds, one at a time: what comes during a round shares the next one, so that the fixed price of a round
  * is paid the more rarely the more there is to do. A round takes items in the order of arrival until their sizes reach
- * `sizeMax`, and at least one. It fails for all of its items or for none.
+ * `sizeMax`, and at least one. It fails for all of its items or for none. The queue is as long as there are callers that
+ * wait for an item of theirs.
  */
 export function createRounds<Item>(
   work: (items: readonly Item[]) => Promise<void>,
@@ -27,7 +28,7 @@ export function createRounds<Item>(
 
   async function run(): Promise<void> {
     running = true
-    // What arrives in the same turn of the event loop belongs together.
+    // Batches of one fetch join one right after the other: now they are all here.
     await Promise.resolve()
     while (queue.length > 0) {
       const round = take()

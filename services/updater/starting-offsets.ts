@@ -17,13 +17,20 @@ const REBUILD_POLL_MS = 100
 
 type Positions = ReadonlyMap<string, number>
 
+interface Start {
+  readonly starts: Map<string, number>
+  readonly generation: number
+  readonly applied: Positions
+}
+
 /**
  * Where the updater starts on each assigned partition, after it has made sure that user state holds everything before.
  * - Histories of another recipe (or none yet), or a partition whose `applied` is gone although the group has committed
  *   or the log no longer reaches back to its beginning: everything is rebuilt from the event store.
  * - `applied` at or above the commit: there. Below (the state fell back after a power loss): 60 s of records before it.
  * The generation is the one of which all this is true: writes of this assignment name it, so that one who has not
- * noticed that the state was emptied cannot write into what others rebuild.
+ * noticed that the state was emptied cannot write into what others rebuild. `applied` is what the starts were chosen by: a
+ * state that is found to have applied less has lost something since.
  * @throws MillraceError LOG_RESET when `applied` lies beyond the log's end.
  */
 export async function startingOffsets(
@@ -31,7 +38,7 @@ export async function startingOffsets(
   context: ServiceContext,
   backends: BackendsOf<'updater'>,
   signal: AbortSignal,
-): Promise<{ starts: Map<string, number>; generation: number }> {
+): Promise<Start> {
   const { userState, eventStore } = backends
   await waitForRebuild(context, backends, signal)
   const generation = await userState.generation({ signal })
@@ -57,7 +64,7 @@ export async function startingOffsets(
   }
   const rewound = new Map([...starts].filter(([name, start]) => start < (applied.get(name) ?? 0)))
   if (rewound.size > 0) await userState.setApplied(rewound, { signal, generation, allowLower: true })
-  return { starts: withSomethingToCommit(starts, assigned), generation }
+  return { starts: withSomethingToCommit(starts, assigned), generation, applied: new Map([...applied, ...rewound]) }
 }
 
 /**
@@ -113,7 +120,7 @@ async function waitForRebuild(
   for (;;) {
     const recipe = await userState.recipe({ signal })
     if (!recipe?.startsWith(REBUILDING)) return
-    if (Math.abs(context.now() - Number(recipe.slice(REBUILDING.length))) > REBUILD_SILENCE_MAX_MS) return
+    if (Math.abs(context.now() - Number.parseFloat(recipe.slice(REBUILDING.length))) > REBUILD_SILENCE_MAX_MS) return
     await delay(REBUILD_POLL_MS, undefined, { signal })
   }
 }
@@ -121,6 +128,7 @@ async function waitForRebuild(
 /**
  * Clears the state and builds every history anew from the event store. The recipe is written last: a rebuild that was
  * interrupted starts over, and until then readers can tell that the state is not whole.
+ * Signs of life follow what was written, so that a state which has lost writes meanwhile has lost the last sign too.
  * null, changing nothing, when the state is no longer of that generation: someone else has begun.
  */
 async function rebuild(
@@ -129,13 +137,21 @@ async function rebuild(
   context: ServiceContext,
   { log, userState, eventStore }: BackendsOf<'updater'>,
   signal: AbortSignal,
-): Promise<{ starts: Map<string, number>; generation: number } | null> {
+): Promise<Start | null> {
   const rules = historyRules(context)
   const until = await eventStore.positions({ signal })
   await refuseBeyondEnd(assigned, until, { log }, signal)
   const generation = await userState.clear({ signal, generation: emptied })
   if (generation === null) return null
-  const giveSignOfLife = () => userState.setRecipe(`${REBUILDING}${context.now()}`, { signal, generation })
+  let [sign, signs] = ['', 0]
+  const giveSignOfLife = async () => {
+    sign = `${REBUILDING}${context.now()}/${signs++}`
+    await userState.setRecipe(sign, { signal, generation })
+  }
+  const refuseLostWrites = async () => {
+    if ((await userState.recipe({ signal })) === sign) return
+    throw new MillraceError('STATE_UNAVAILABLE', 'user state lost writes while it was rebuilt; it is built anew')
+  }
   await giveSignOfLife()
   let events = 0
   const parts = {
@@ -145,9 +161,11 @@ async function rebuild(
     heartbeat: giveSignOfLife,
   }
   for await (const batch of eventStore.scanByUser(until, { batchEventsMax: REBUILD_BATCH_EVENTS_MAX, signal })) {
+    await refuseLostWrites()
     await applyEvents(batch, parts)
     events += batch.length
   }
+  await refuseLostWrites()
   const reached = new Map(until)
   const starts = new Map<string, number>()
   for (const partition of assigned) {
@@ -160,7 +178,7 @@ async function rebuild(
   await userState.setApplied(reached, { signal, generation, allowLower: true })
   await userState.setRecipe(historyRecipe(rules), { signal, generation })
   if (events > 0) context.logger.info({ events, reason }, 'user state was rebuilt from the event store')
-  return { starts: withSomethingToCommit(starts, assigned), generation }
+  return { starts: withSomethingToCommit(starts, assigned), generation, applied: reached }
 }
 
 /** Neither the log nor the event store has what lies between: nothing can bring it back. */

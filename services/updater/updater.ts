@@ -1,5 +1,6 @@
 import { isMillraceError, MillraceError } from '../../schemas/errors.ts'
 import type { StoredEvent } from '../../schemas/interaction.ts'
+import { fallenBelow } from '../../stores/user-state/fallen.ts'
 import type { Codecs } from '../../streams/codec/port.ts'
 import { consumeReliably, type RetryPolicy } from '../../streams/consume.ts'
 import type { GroupHandler, LogBatch, LogRecord } from '../../streams/event-log/port.ts'
@@ -19,7 +20,7 @@ import { startingOffsets } from './starting-offsets.ts'
 
 export const UPDATER_GROUP = 'updater'
 const BATCH_RECORDS_MAX = 5_000
-/** How soon a state that was emptied is noticed while no event comes. */
+/** How soon a state that was emptied, or has lost its newest writes, is noticed while no event comes. */
 const EMPTIED_CHECK_MS = 2_000
 const RETRY = { attemptsMax: 5, delayMs: 100, delayMaxMs: 5_000 }
 /** Behind by more than this, the updater stores no factors and the edge solves on read. */
@@ -34,7 +35,7 @@ export interface UpdaterParts {
 
 /**
  * Folds the log's interactions into user state until `signal` aborts: every event counts exactly once in effect. The
- * order within a batch is users, then `applied`, then the group's commit; a crash between any two of them only makes
+ * order within a round is users, then `applied`, then the group's commit; a crash between any two of them only makes
  * records come again, which a user's own applied offsets and remembered event ids turn into nothing. Poison records are
  * counted and passed over here: the sink, which sees every record too, writes them to the dead letters. A state that was
  * emptied is rebuilt at the next assignment, which is asked for as soon as that is noticed.
@@ -61,11 +62,11 @@ export async function runUpdater(
   /** Next offset to read by partition. */
   const next = new Map<string, number>()
   let generation: number | null = null
-  /** Partitions share a round: Redis is asked once for all that have something new. */
+  /** Partitions share a round, so that the state is asked once for all that have something new. */
   const apply = createRounds<Work>(
     async (works) => {
-      const [first] = works
-      if (first === undefined) return
+      // An assignment ends for all of its partitions at once: the first signal is everybody's.
+      const [first] = works as [Work, ...Work[]]
       using grace = withGrace(first.control.signal)
       const control = { heartbeat: first.control.heartbeat, signal: grace.signal, held, generation: generation ?? 0 }
       await update(
@@ -83,14 +84,16 @@ export async function runUpdater(
     async onAssigned(assigned, assignedSignal) {
       generation = null
       const found = await startingOffsets(assigned, context, backends, assignedSignal)
-      const { starts } = found
+      const { starts, applied } = found
       generation = found.generation
-      const applied = await backends.userState.applied({ signal: assignedSignal })
       for (const [name, start] of starts) {
         held.set(name, applied.get(name) ?? 0)
         next.set(name, start)
       }
       return starts
+    },
+    async onRevoked(revoked) {
+      for (const partition of revoked) held.delete(placeOf(partition))
     },
     async onBatch(batch, control) {
       const place = placeOf(batch)
@@ -102,24 +105,22 @@ export async function runUpdater(
   }
   while (!signal.aborted) {
     generation = null
-    const isEmptied = async (round: AbortSignal) =>
-      generation !== null && (await isAnother(generation, backends.userState, round))
-    await consumeUntil(isEmptied, signal, (round) =>
-      consumeReliably(backends.log, { ...options, signal: round }, handler),
-    )
+    const isLost = async (round: AbortSignal) =>
+      generation !== null && (await hasLost(backends.userState, { generation, held }, round))
+    await consumeUntil(isLost, signal, (round) => consumeReliably(backends.log, { ...options, signal: round }, handler))
   }
 }
 
-/** Consumes until `isEmptied` or the signal aborts: while no event comes, nothing else would tell. */
+/** Consumes until `isLost` or the signal aborts: while no event comes, nothing else would tell. */
 async function consumeUntil(
-  isEmptied: (round: AbortSignal) => Promise<boolean>,
+  isLost: (round: AbortSignal) => Promise<boolean>,
   signal: AbortSignal,
   consume: (round: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const emptied = new AbortController()
   const round = AbortSignal.any([signal, emptied.signal])
   const look = async () => {
-    if (await isEmptied(round)) emptied.abort()
+    if (await isLost(round)) emptied.abort()
   }
   const watching = repeatedly(EMPTIED_CHECK_MS, look, round)
   try {
@@ -131,13 +132,15 @@ async function consumeUntil(
 }
 
 /** An answer that does not come is no answer: the next batch tells of the outage. */
-async function isAnother(
-  generation: number,
+async function hasLost(
   userState: BackendsOf<'updater'>['userState'],
+  { generation, held }: { readonly generation: number; readonly held: ReadonlyMap<string, number> },
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    return (await userState.generation({ signal })) !== generation
+    if ((await userState.generation({ signal })) !== generation) return true
+    const atLeast = new Map(held)
+    return fallenBelow(atLeast, await userState.applied({ signal })) !== null
   } catch (error) {
     if (isMillraceError(error) || signal.aborted) return false
     throw error
@@ -216,7 +219,7 @@ async function refuseLoss(
   throw new MillraceError('STATE_UNAVAILABLE', `${what}; user state is rebuilt at the next assignment`)
 }
 
-function placeOf({ topic, partition }: LogBatch): string {
+function placeOf({ topic, partition }: Pick<LogBatch, 'topic' | 'partition'>): string {
   return `${topic}/${partition}`
 }
 

@@ -68,7 +68,7 @@ export interface UserState extends AsyncDisposable {
   applied(options: { signal: AbortSignal }): Promise<ReadonlyMap<string, number>>
   /**
    * Sets the given partitions; never lowers one unless `allowLower` (a rewind or a rebuild).
-   * @throws MillraceError STATE_UNAVAILABLE, changing nothing, for what has fallen below `atLeast`.
+   * @throws MillraceError STATE_UNAVAILABLE, changing nothing, when one of them has fallen below `atLeast`.
    */
   setApplied(
     next: ReadonlyMap<string, number>,

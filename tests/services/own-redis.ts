@@ -13,7 +13,9 @@ export async function ownRedis(
   const port = await freePort()
   const listen = kind.tls ? ['--port', '0', '--tls-port', String(port)] : ['--port', String(port)]
   const place = ['--bind', '127.0.0.1', '--dir', folder, '--save', '', '--cluster-config-file', `nodes-${port}.conf`]
-  const server = spawn('redis-server', [...listen, ...place, ...options], { stdio: 'ignore' })
+  // By default the bus of a cluster listens 10,000 above, where outgoing connections have theirs.
+  const bus = kind.slots ? ['--cluster-port', String(await freePort())] : []
+  const server = spawn('redis-server', [...listen, ...bus, ...place, ...options], { stdio: 'ignore' })
   const ask = (...command: string[]) => {
     const how = kind.tls ? ['--tls', '--cacert', join(folder, 'ca.pem'), '-h', 'localhost'] : ['-h', '127.0.0.1']
     const output = ['ignore', 'pipe', 'ignore'] as const

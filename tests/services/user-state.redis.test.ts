@@ -14,7 +14,9 @@ const inFolder = (name: string) => join(folder, name)
 const newPrefix = () => `contract-${randomUUID()}`
 const servers: Promise<AsyncDisposable>[] = []
 afterAll(async () => {
-  for (const server of servers) await (await server)[Symbol.asyncDispose]()
+  for (const server of await Promise.allSettled(servers)) {
+    if (server.status === 'fulfilled') await server.value[Symbol.asyncDispose]()
+  }
   rmSync(folder, { recursive: true, force: true })
 })
 

@@ -94,6 +94,44 @@ test('a state that is emptied while no event comes is rebuilt by itself', async 
   await updating
 })
 
+test('a rebuild under which the state loses writes is not called whole, and the next one is', async () => {
+  await using world = await openWorld()
+  const { eventStore, userState } = world.backends
+  await world.send(someEvents(100))
+  await world.drain(['sink', 'updater'])
+  await userState.clear(world)
+  const forgetful = {
+    ...world.backends,
+    eventStore: new Proxy(eventStore, {
+      get(target, name) {
+        if (name !== 'scanByUser') return Reflect.get(target, name)
+        return async function* (...[until, options]: Parameters<typeof eventStore.scanByUser>) {
+          let sign = ''
+          for await (const batch of target.scanByUser(until, { ...options, batchEventsMax: 30 })) {
+            // As a server that comes back without its last second: the sign of life is the one before.
+            if (sign !== '') await userState.setRecipe(sign, world)
+            sign = (await userState.recipe(world)) ?? ''
+            yield batch
+          }
+        }
+      },
+    }),
+  }
+  const assigned = (await world.backends.log.offsets(TOPICS.interactions, world)).map((offsets) => ({
+    ...offsets,
+    committedOffset: offsets.endOffset,
+  }))
+  const start = startingOffsets(assigned, world.context(), forgetful, world.signal)
+  await expect(start).rejects.toMatchObject({
+    code: 'STATE_UNAVAILABLE',
+    message: expect.stringContaining('lost writes'),
+  })
+  expect(await userState.recipe(world)).toMatch(/^rebuilding /)
+  await userState.clear(world)
+  await startingOffsets(assigned, world.context(), world.backends, world.signal)
+  expect(await userState.totals(world)).toEqual({ users: 20, events: 100 })
+})
+
 test('another recipe rebuilds every history under the new rules', async () => {
   await using world = await openWorld()
   await world.send([{ type: 'view' }])
@@ -131,9 +169,16 @@ test('a state that falls back while the updater works is read again from there, 
   const updating = runUpdater(context, backends, parts, stop.signal)
   await world.send(someEvents(100))
   await eventually(events, (count) => count === 100)
-  const applied = await userState.applied(world)
-  const lower = new Map([...applied].map(([name, offset]) => [name, Math.max(0, offset - 2)]))
-  await userState.setApplied(lower, { ...world, allowLower: true })
+  const applied = () => userState.applied(world)
+  const fallBack = async () => {
+    const lower = new Map([...(await applied())].map(([name, offset]) => [name, Math.max(0, offset - 2)]))
+    await userState.setApplied(lower, { ...world, allowLower: true })
+  }
+  // Noticed while no event comes, and by the next event.
+  const before = await applied()
+  await fallBack()
+  await eventually(applied, (now) => [...before].every(([name, offset]) => now.get(name) === offset))
+  await fallBack()
   await world.send(someEvents(20))
   await eventually(events, (count) => count === 120)
   const metrics = await context.metrics.metrics()

@@ -72,7 +72,9 @@ export class Follower {
   learn(generation: number): void {
     if (!this.connection?.ready || (this.known !== null && generation <= this.known)) return
     this.known = generation
+    this.applied.clear()
     this.parts.lists.clear()
+    this.follow()
   }
 
   /** true while what is held here can be no older than HEARD_MAX_MS. */
@@ -123,6 +125,7 @@ export class Follower {
     if (key !== null && key !== keys.generation) return
     this.known = null
     this.epoch++
+    this.applied.clear()
     lists.clear()
     this.follow()
   }

@@ -1,5 +1,4 @@
-import type { MillraceError } from '../../../schemas/errors.ts'
-import { fallenBelow } from '../fallen.ts'
+import { fallen } from '../fallen.ts'
 import type { OfApplied, OfGeneration } from '../port.ts'
 import { appliedOf, PARTITION_FIELD } from './applied-fields.ts'
 import type { RedisConnection } from './connection.ts'
@@ -52,14 +51,11 @@ export class Meta {
     await generations.during(generation, null, async (during) => {
       const args = [String(during), mode, ...fields]
       const reply = await connection.run(scripts.setMeta, [keys.generation, keys.applied], args)
-      if (Array.isArray(reply)) throw fallenOf(reply as [string, string, string])
+      if (Array.isArray(reply)) {
+        const [field, found, least] = reply as [string, string, string]
+        throw fallen(field.slice(PARTITION_FIELD.length), Number(least), Number(found))
+      }
       return typeof reply === 'string' ? { otherGeneration: reply } : null
     })
   }
-}
-
-/** From the setMeta script's reply. */
-function fallenOf([field, found, least]: [string, string, string]): MillraceError | null {
-  const partition = field.slice(PARTITION_FIELD.length)
-  return fallenBelow(new Map([[partition, Number(least)]]), new Map([[partition, Number(found)]]))
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { PARTITION_FIELD } from './applied-fields.ts'
 
 /** A Lua script: it compares and writes, and computes nothing else. `sha` is how the server knows it. */
 export interface Script {
@@ -126,7 +127,7 @@ for index = 3, #ARGV, 3 do
   local old = ARGV[2] == 'raise' and redis.call('HGET', KEYS[2], ARGV[index])
   if not old or tonumber(old) < tonumber(ARGV[index + 1]) then
     redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1])
-    if string.sub(ARGV[index], 1, 10) == 'partition:' then
+    if string.sub(ARGV[index], 1, ${PARTITION_FIELD.length}) == '${PARTITION_FIELD}' then
       news[#news + 1] = ARGV[index]
       news[#news + 1] = ARGV[index + 1]
     end

@@ -92,7 +92,6 @@ export class RedisUserState implements UserState {
     { signal, atLeast }: Waiting & OfApplied,
   ): Promise<readonly (UserRecord | null)[]> {
     this.#refuse(signal)
-    if (userIds.length === 0) return []
     const { connection, generations, keys } = this.#parts
     const generation = await generations.recent()
     const records: (UserRecord | null)[] = new Array(userIds.length).fill(null)

@@ -21,9 +21,7 @@ export function Page() {
   const shown = useRef(revision)
   useEffect(() => {
     // A list that a click waits for is never cut off: this runs again once it is there.
-    if (shown.current === revision || visitor.isBusy) return
-    shown.current = revision
-    visitor.refresh()
+    if (shown.current !== revision && visitor.refresh()) shown.current = revision
   }, [revision, visitor])
   return (
     <>

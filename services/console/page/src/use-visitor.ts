@@ -30,7 +30,8 @@ export interface Visitor {
   readonly isBusy: boolean
   become(userId: string | null): void
   act(item: ShelfItem, type: string): void
-  refresh(): void
+  /** false, doing nothing, while another list is being waited for. */
+  refresh(): boolean
 }
 
 export const LIST_LENGTH = 12
@@ -51,7 +52,7 @@ export function useVisitor(shelf: Shelf): Visitor {
   const [userId, setUserId] = useState<string | null>(() => localStorage.getItem(REMEMBERED_AS))
   const [list, setList] = useState<ShownList | null>(null)
   const [past, setPast] = useState<readonly PastAct[]>([])
-  const { run, trouble, isBusy } = useNewestWork()
+  const { run, trouble, isBusy, isRunning } = useNewestWork()
 
   const read = useCallback(
     async (id: string | null, timing: Timing | null, signal: AbortSignal) => {
@@ -75,7 +76,11 @@ export function useVisitor(shelf: Shelf): Visitor {
     [shelf],
   )
 
-  const refresh = useCallback(() => void run((signal) => read(userId, null, signal)), [run, read, userId])
+  const refresh = useCallback(() => {
+    if (isRunning.current) return false
+    void run((signal) => read(userId, null, signal))
+    return true
+  }, [run, isRunning, read, userId])
 
   useEffect(() => {
     setList(null)
@@ -142,10 +147,13 @@ function useNewestWork() {
   const [trouble, setTrouble] = useState<string | null>(null)
   const [isBusy, setBusy] = useState(false)
   const newest = useRef(new AbortController())
+  // Beside `isBusy`, which is true only after the next rendering.
+  const isRunning = useRef(false)
   const run = useCallback(async (work: (signal: AbortSignal) => Promise<void>) => {
     newest.current.abort()
     const controller = new AbortController()
     newest.current = controller
+    isRunning.current = true
     setBusy(true)
     try {
       await work(controller.signal)
@@ -153,9 +161,11 @@ function useNewestWork() {
     } catch (error) {
       if (!controller.signal.aborted && !isAbort(error)) setTrouble(failureWords(error))
     }
-    if (newest.current === controller) setBusy(false)
+    if (newest.current !== controller) return
+    isRunning.current = false
+    setBusy(false)
   }, [])
-  return { run, trouble, isBusy }
+  return { run, trouble, isBusy, isRunning }
 }
 
 interface Timing {
