@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import kafkajs from 'kafkajs'
 import { describe, expect, test } from 'vitest'
 import { openEventLog } from '../../streams/event-log/open.ts'
+import type { EventLog } from '../../streams/event-log/port.ts'
 import { never, openWithTopic, records, textOf, until } from './kafka-records.ts'
 import { serviceUrl } from './service-url.ts'
 
@@ -37,6 +38,36 @@ describe('groups on Kafka', () => {
     })
     stop.abort()
     await consuming
+  })
+
+  test('a partition that others have worked on is not taken for an empty one by who has not heard of it', async () => {
+    await using late = await openWithTopic(url(), 1)
+    const { topic } = late
+    expect(await late.offsets(topic, { signal: never })).toHaveLength(1)
+    const admin = new kafkajs.Kafka({ brokers: brokers(), logLevel: 0 }).admin()
+    await admin.connect()
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] })
+    await admin.disconnect()
+    const seen = new Set<string>()
+    const workUntil = async (log: EventLog, isEnough: () => boolean) => {
+      const stop = new AbortController()
+      const options = { group: topic, topics: [topic], batchRecordsMax: 100, signal: stop.signal }
+      await log.consume(options, {
+        async onBatch(batch) {
+          for (const record of batch.records) seen.add(`${batch.partition}/${record.offset}`)
+          if (isEnough()) stop.abort()
+        },
+      })
+    }
+    {
+      await using first = await openEventLog(url(), { now: Date.now })
+      await until('the new partitions', async () => (await first.offsets(topic, { signal: never })).length === 4)
+      await first.append(topic, records(200), { signal: never })
+      await workUntil(first, () => seen.size === 200)
+    }
+    expect(await late.offsets(topic, { signal: never })).toHaveLength(1)
+    await late.append(topic, records(50, 200), { signal: never })
+    await workUntil(late, () => seen.size === 250)
   })
 
   test('a batch that takes longer than the session keeps its partition, is committed, and does not come again', async () => {

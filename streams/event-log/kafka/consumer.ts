@@ -10,7 +10,8 @@ export interface ConsumerParts {
   readonly coordination: Cluster
   readonly fetching: Cluster
   readonly sessionTimeoutMs: number
-  offsets(topic: string, signal: AbortSignal): Promise<readonly PartitionOffsets[]>
+  /** Of at least so many partitions: the assigned ones may be new. */
+  offsets(topic: string, signal: AbortSignal, partitionsMin?: number): Promise<readonly PartitionOffsets[]>
 }
 
 /** Each commit costs the broker a record of its own; a group that works on a trickle would make hundreds a second. */
@@ -129,7 +130,7 @@ class Assignment {
     const assigned: AssignedPartition[] = []
     const ends = new Map<string, readonly PartitionOffsets[]>()
     for (const [index, { topic, partition }] of this.#partitions.entries()) {
-      const known = ends.get(topic) ?? (await offsets(topic, signal))
+      const known = ends.get(topic) ?? (await offsets(topic, signal, highest(this.#partitions, topic) + 1))
       ends.set(topic, known)
       const { startOffset = 0, endOffset = 0 } = known[partition] ?? {}
       const committedOffset = committed[index] ?? null
@@ -207,6 +208,10 @@ class Assignment {
 
 /** A commit is finished also while the caller stops: what was worked on should not come again. */
 const NEVER = new AbortController().signal
+
+function highest(partitions: readonly Partition[], topic: string): number {
+  return partitions.reduce((most, own) => (own.topic === topic ? Math.max(most, own.partition) : most), 0)
+}
 
 function refuseBeyondEnd(
   group: string,

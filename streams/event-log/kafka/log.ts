@@ -106,7 +106,7 @@ class KafkaLog implements EventLog {
       await using fetching = await this.#connect()
       const parts: ConsumerParts = {
         ...{ coordination, fetching, sessionTimeoutMs: this.#parts.address.sessionTimeoutMs },
-        offsets: (topic, ended) => this.#offsets(topic, ended),
+        offsets: (topic, ended, partitionsMin) => this.#offsets(topic, ended, partitionsMin),
       }
       await runConsumer(parts, { ...options, signal }, handler)
     })
@@ -169,8 +169,8 @@ class KafkaLog implements EventLog {
     this.#parts.sockets[Symbol.dispose]()
   }
 
-  async #offsets(topic: string, signal: AbortSignal): Promise<readonly PartitionOffsets[]> {
-    return this.#reader.offsets(await this.#topics.get(topic, signal), { signal })
+  async #offsets(topic: string, signal: AbortSignal, partitionsMin = 0): Promise<readonly PartitionOffsets[]> {
+    return this.#reader.offsets(await this.#topics.get(topic, signal, partitionsMin), { signal })
   }
 
   async #connect(): Promise<Cluster & AsyncDisposable> {

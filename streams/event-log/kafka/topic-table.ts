@@ -25,8 +25,11 @@ export interface TopicTable {
    * so do their partitions and clean-up.
    */
   ensure(specs: readonly TopicSpec[], signal: AbortSignal): Promise<void>
-  /** The number of partitions may be some seconds old. @throws MillraceError INVALID_REQUEST for an unknown topic. */
-  get(name: string, signal: AbortSignal): Promise<Topic>
+  /**
+   * The number of partitions may be some seconds old, but is no less than `partitionsMin`: one who was assigned a new
+   * partition knows of it first. @throws MillraceError INVALID_REQUEST for an unknown topic, LOG_UNAVAILABLE.
+   */
+  get(name: string, signal: AbortSignal, partitionsMin?: number): Promise<Topic>
 }
 
 export function createTopicTable(
@@ -50,13 +53,16 @@ export function createTopicTable(
     return compacts
   }
 
-  async function look(name: string, signal: AbortSignal): Promise<Topic> {
+  async function look(name: string, signal: AbortSignal, partitionsMin: number): Promise<Topic> {
     const what = `topic ${name} cannot be looked up`
     const topic = await withPatience(cluster, { what, patienceMs: PATIENCE_MS, signal }, async () => {
       try {
         await cluster.addTargetTopic(name)
         await cluster.refreshMetadataIfNecessary()
         const partitions = cluster.findTopicPartitionMetadata(name).length
+        if (partitions < partitionsMin) {
+          throw new MillraceError('LOG_UNAVAILABLE', `${name} has ${partitions} partitions, not yet ${partitionsMin}`)
+        }
         return { name, partitions, compacts: await compacts(name) }
       } catch (error) {
         if (!UNKNOWN.has(protocolType(error) ?? '')) throw error
@@ -78,13 +84,13 @@ export function createTopicTable(
         for (const name of names) requireLeaders(cluster, name)
       })
     },
-    async get(name, signal) {
+    async get(name, signal, partitionsMin = 0) {
       const entry = known.get(name)
-      if (entry === undefined) return look(name, signal)
+      if (entry === undefined || entry.topic.partitions < partitionsMin) return look(name, signal, partitionsMin)
       if (performance.now() - entry.at > AGE_MAX_MS) {
         entry.at = performance.now()
         // What fails here is not needed now, and is tried again.
-        void look(name, closing).catch(() => undefined)
+        void look(name, closing, 0).catch(() => undefined)
       }
       return entry.topic
     },
