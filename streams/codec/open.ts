@@ -22,10 +22,14 @@ export async function openCodecs(options: { registryUrl: string; folder: string 
   return createCodecs(await openEmbeddedRegistry(options.folder))
 }
 
-/** The codecs over any registry. */
-export async function createCodecs(registry: SchemaRegistry): Promise<Codecs> {
+/** The codecs over any registry; `now` in milliseconds. */
+export async function createCodecs(
+  registry: SchemaRegistry,
+  now: () => number = () => performance.now(),
+): Promise<Codecs> {
   const writerSchemas = new Map<number, string>()
-  const missing = new Set<number>()
+  /** When ids that the registry does not have were asked for. */
+  const missing = new Map<number, number>()
 
   async function codec<T>(name: string, topic: string, problemOf: (value: T) => string | null) {
     const schemaText = await readFile(new URL(`../../schemas/avro/${name}.avsc`, import.meta.url), 'utf8')
@@ -44,16 +48,18 @@ export async function createCodecs(registry: SchemaRegistry): Promise<Codecs> {
     async prepare(values) {
       for (const value of values) {
         const id = value === null ? null : schemaIdOf(value)
-        if (id === null || writerSchemas.has(id) || missing.has(id)) continue
+        if (id === null || writerSchemas.has(id) || now() - (missing.get(id) ?? -Infinity) < MISSING_MS) continue
         const schemaText = await registry.schema(id)
+        missing.delete(id)
         if (schemaText !== null) writerSchemas.set(id, schemaText)
-        else if (missing.size < MISSING_IDS_MAX) missing.add(id)
+        else if (missing.size < MISSING_IDS_MAX) missing.set(id, now())
       }
     },
   }
 }
 
-/** Remembered so that poison does not ask the registry again and again. */
+/** Remembered so that poison does not ask the registry again and again, but not for ever: it may be mended. */
+const MISSING_MS = 30_000
 const MISSING_IDS_MAX = 10_000
 
 function checkerOf<T>(schema: TSchema): (value: T) => string | null {

@@ -155,6 +155,31 @@ describe('the schema registry in a folder', () => {
     expect({ ...codecs.user.decode(bytes) }).toEqual({ userId: 'u', categories: [], attributes: {} })
   })
 
+  test('a schema id that the registry lacks is asked for again after a while, and no sooner', async () => {
+    const registry = await openEmbeddedRegistry(null)
+    let [asked, now] = [0, 0]
+    const schema = (id: number) => {
+      asked++
+      return registry.schema(id)
+    }
+    const codecs = await createCodecs({ register: registry.register, schema }, () => now)
+    const fields = (await avroFields('user')).filter((field) => field.name === 'userId')
+    const next = (await registry.register('other-value', '"string"')) + 1
+    const bytes = Buffer.from([0, 0, 0, 0, next, 2, 'u'.charCodeAt(0)])
+    await codecs.prepare([bytes, bytes])
+    expect(asked).toBe(1)
+    expect(() => codecs.user.decode(bytes)).toThrow(`schema id ${next}, which the registry does not have`)
+    const later = JSON.stringify({ type: 'record', name: 'User', namespace: 'millrace', fields })
+    expect(await registry.register('users-value', later)).toBe(next)
+    now += 29_000
+    await codecs.prepare([bytes])
+    expect(asked).toBe(1)
+    now += 1_000
+    await codecs.prepare([bytes, bytes])
+    expect(asked).toBe(2)
+    expect(codecs.user.decode(bytes).userId).toBe('u')
+  })
+
   test('a damaged registry file is CORRUPT_FILE and names the file', () =>
     inFolder(async (folder) => {
       const file = join(folder, 'schemas.json')
