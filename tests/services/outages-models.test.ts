@@ -48,6 +48,7 @@ test('registry and artifacts away: the loaded model serves, killed processes sta
   for (const gate of Object.values(world.gates)) gate.decide(() => 'pass')
   await trainOnCamps(world.edge.url, { factors: 16, iterations: 6 })
   expect(await modelOf(world.edge.url)).toBe('2')
+  await eventually(() => world.serving('updater-1'), (version) => version === '2') // biome-ignore format: one line
 })
 
 test('a corrupt artifact is named once and never served; the model before it stays, and the mended one is taken by itself', async () => {

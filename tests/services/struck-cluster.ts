@@ -33,6 +33,8 @@ export interface StruckCluster extends AsyncDisposable {
   /** From now on, `lines(name)` are those that the process logs. */
   mark(): void
   lines(name: string): readonly LogLine[]
+  /** The model that a process took last, as it logged it. */
+  serving(name: string): string | null
   /** Warnings and errors since the mark that speak of it. */
   complaints(name: string, about: RegExp): readonly string[]
 }
@@ -90,6 +92,7 @@ export async function openStruckCluster(): Promise<StruckCluster> {
     mark() {
       for (const { name, output } of cluster.instances) marks.set(name, output().length)
     },
+    serving: (name) => /.*"version":"([^"]+)".*"msg":"model is serving"/s.exec(cluster.get(name).output())?.[1] ?? null,
     complaints: (name, about) => lines(name).flatMap(({ level, msg }) => (level >= 40 && about.test(msg) ? [msg] : [])),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
