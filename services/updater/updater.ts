@@ -117,16 +117,16 @@ async function consumeUntil(
   signal: AbortSignal,
   consume: (round: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const emptied = new AbortController()
-  const round = AbortSignal.any([signal, emptied.signal])
+  const lost = new AbortController()
+  const round = AbortSignal.any([signal, lost.signal])
   const look = async () => {
-    if (await isLost(round)) emptied.abort()
+    if (await isLost(round)) lost.abort()
   }
   const watching = repeatedly(EMPTIED_CHECK_MS, look, round)
   try {
     await consume(round)
   } finally {
-    emptied.abort()
+    lost.abort()
     await watching
   }
 }

@@ -148,8 +148,8 @@ class LmdbUserState implements UserState {
     this.#refuse(signal)
     let fallen: MillraceError | null = null
     await this.#writeDuring(generation, () => {
-      const least = new Map([...next.keys()].map((partition) => [partition, atLeast?.get(partition) ?? 0]))
-      fallen = fallenBelow(least, this.#stagedApplied)
+      const least = [...(atLeast ?? [])].filter(([partition]) => next.has(partition))
+      fallen = fallenBelow(new Map(least), this.#stagedApplied)
       if (fallen !== null) return
       for (const [partition, offset] of next) {
         if (allowLower || offset > (this.#stagedApplied.get(partition) ?? -1))

@@ -123,10 +123,7 @@ export class Follower {
       return
     }
     if (key !== null && key !== keys.generation) return
-    this.known = null
-    this.epoch++
-    this.applied.clear()
-    lists.clear()
+    this.forget()
     this.follow()
   }
 

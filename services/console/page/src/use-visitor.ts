@@ -77,7 +77,7 @@ export function useVisitor(shelf: Shelf): Visitor {
   )
 
   const refresh = useCallback(() => {
-    if (isRunning.current) return false
+    if (isRunning()) return false
     void run((signal) => read(userId, null, signal))
     return true
   }, [run, isRunning, read, userId])
@@ -146,14 +146,11 @@ function useStoredPast(
 function useNewestWork() {
   const [trouble, setTrouble] = useState<string | null>(null)
   const [isBusy, setBusy] = useState(false)
-  const newest = useRef(new AbortController())
-  // Beside `isBusy`, which is true only after the next rendering.
-  const isRunning = useRef(false)
+  const newest = useRef<AbortController | null>(null)
   const run = useCallback(async (work: (signal: AbortSignal) => Promise<void>) => {
-    newest.current.abort()
+    newest.current?.abort()
     const controller = new AbortController()
     newest.current = controller
-    isRunning.current = true
     setBusy(true)
     try {
       await work(controller.signal)
@@ -162,9 +159,11 @@ function useNewestWork() {
       if (!controller.signal.aborted && !isAbort(error)) setTrouble(failureWords(error))
     }
     if (newest.current !== controller) return
-    isRunning.current = false
+    newest.current = null
     setBusy(false)
   }, [])
+  // At once, unlike `isBusy`, which follows with the next rendering.
+  const isRunning = useCallback(() => newest.current !== null, [])
   return { run, trouble, isBusy, isRunning }
 }
 
