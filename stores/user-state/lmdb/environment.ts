@@ -1,15 +1,16 @@
 import { join } from 'node:path'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import { open, type RootDatabase } from 'lmdb'
 import { MillraceError } from '../../../schemas/errors.ts'
+import { createTables, type Table } from '../../../schemas/lmdb-tables.ts'
 
 /** The LMDB environment of an embedded user state. */
 export interface Environment {
   readonly file: string
   /** User id -> encoded record. */
-  readonly users: Database<Buffer, string>
+  readonly users: Table<Buffer, string>
   /** `totals`, `recipe`, `applied` -> plain values. */
-  readonly meta: Database<unknown, string>
-  /** Runs `stage`, whose puts and removes become one transaction; resolves when readers see it. */
+  readonly meta: Table<unknown, string>
+  /** Runs `stage`, whose writes become one transaction, or none when it throws; resolves when readers see it. */
   commit(stage: () => void): Promise<void>
   close(): Promise<void>
 }
@@ -26,13 +27,14 @@ export function openEnvironment(folder: string): Environment {
   let root: RootDatabase<Buffer, string>
   try {
     root = open<Buffer, string>(file, { overlappingSync: true, maxDbs: 4, encoding: 'binary' })
+    const tables = createTables(root)
     return {
       file,
-      users: root.openDB('users', { encoding: 'binary' }),
-      meta: root.openDB('meta', { encoding: 'json' }),
+      users: tables.table(root.openDB('users', { encoding: 'binary' })),
+      meta: tables.table(root.openDB('meta', { encoding: 'json' })),
       async commit(stage) {
         try {
-          await root.batch(stage)
+          await tables.commit(stage)
         } catch (cause) {
           throw environmentError(file, cause)
         } finally {

@@ -113,7 +113,7 @@ class LmdbUserState implements UserState {
       swaps.forEach(({ userId, expectedRevision, next }, index) => {
         const head = this.#head(userId)
         if (head.revision !== expectedRevision) return
-        void this.#environment.users.put(userId, encoded[index] as Buffer)
+        this.#environment.users.put(userId, encoded[index] as Buffer)
         this.#staged.set(userId, next)
         this.#lists.outdate(userId)
         users += head.revision === 0 ? 1 : 0
@@ -121,7 +121,7 @@ class LmdbUserState implements UserState {
         results[index] = true
       })
       this.#stagedTotals = { users, events }
-      void this.#environment.meta.put('totals', this.#stagedTotals)
+      this.#environment.meta.put('totals', this.#stagedTotals)
     })
     return results
   }
@@ -155,7 +155,7 @@ class LmdbUserState implements UserState {
         if (allowLower || offset > (this.#stagedApplied.get(partition) ?? -1))
           this.#stagedApplied.set(partition, offset)
       }
-      void this.#environment.meta.put('applied', Object.fromEntries(this.#stagedApplied))
+      this.#environment.meta.put('applied', Object.fromEntries(this.#stagedApplied))
     })
     if (fallen !== null) throw fallen
   }
@@ -175,7 +175,7 @@ class LmdbUserState implements UserState {
 
   async setRecipe(recipe: string, { signal, generation }: Guarded): Promise<void> {
     this.#refuse(signal)
-    await this.#writeDuring(generation, () => void this.#environment.meta.put('recipe', recipe))
+    await this.#writeDuring(generation, () => this.#environment.meta.put('recipe', recipe))
   }
 
   async clear({ signal, generation }: Guarded): Promise<number | null> {
@@ -183,10 +183,10 @@ class LmdbUserState implements UserState {
     let begun: number | null = null
     await this.#queue.write(() => {
       if (generation !== undefined && generation !== this.#stagedGeneration) return
-      void this.#environment.users.clearAsync()
-      void this.#environment.meta.clearAsync()
+      this.#environment.users.clear()
+      this.#environment.meta.clear()
       begun = ++this.#stagedGeneration
-      void this.#environment.meta.put('generation', begun)
+      this.#environment.meta.put('generation', begun)
       this.#stagedClear = true
       this.#staged.clear()
       this.#stagedApplied.clear()

@@ -74,11 +74,11 @@ export function stageRun(environment: Environment, run: Run): void {
       bytes += entryBytes(run.entries[to++] as BlockEntry)
     const block = encodeBlock(run.entries.slice(from, to), run.row.newestAppendedAt)
     run.row.bytes += block.length
-    void environment.blocks.put(offsetKey(run.state, run.firstOffset + from), block)
+    environment.blocks.put(offsetKey(run.state, run.firstOffset + from), block)
     from = to
   }
   if (compacts) stageCompaction(environment, run)
-  void environment.partitions.put(partitionKey(run.state), encodePartition(run.row))
+  environment.partitions.put(partitionKey(run.state), encodePartition(run.row))
 }
 
 /** Removes what each entry replaces: an older record of its key, in the file or in this very run. */
@@ -91,13 +91,13 @@ function stageCompaction(environment: Environment, run: Run): void {
     const text = key.toString('latin1')
     const replaced = newest.get(text) ?? environment.newest.get(key)?.readDoubleBE(0)
     if (replaced !== undefined) {
-      void environment.blocks.remove(offsetKey(run.state, replaced))
-      void environment.tombstones.remove(offsetKey(run.state, replaced))
+      environment.blocks.remove(offsetKey(run.state, replaced))
+      environment.tombstones.remove(offsetKey(run.state, replaced))
     }
     newest.set(text, offset)
     const value = Buffer.allocUnsafeSlow(8)
     value.writeDoubleBE(offset)
-    void environment.newest.put(key, value)
-    if (entry.value === null) void environment.tombstones.put(offsetKey(run.state, offset), Buffer.from(entry.key))
+    environment.newest.put(key, value)
+    if (entry.value === null) environment.tombstones.put(offsetKey(run.state, offset), Buffer.from(entry.key))
   })
 }

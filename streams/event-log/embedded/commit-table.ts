@@ -31,7 +31,7 @@ export function loadCommitTable(environment: Environment): CommitTable {
     stage() {
       const staged = dirty
       dirty = new Map()
-      for (const [text, key] of staged) void environment.meta.put(key, offsets.get(text))
+      for (const [text, key] of staged) environment.meta.put(key, offsets.get(text))
       return () => {
         dirty = new Map([...staged, ...dirty])
       }

@@ -1,8 +1,9 @@
 import { statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import { open, type RootDatabase } from 'lmdb'
 import { MillraceError } from '../../../schemas/errors.ts'
 import { checkLmdbFile } from '../../../schemas/lmdb-file.ts'
+import { createTables, type Table } from '../../../schemas/lmdb-tables.ts'
 import { blockSize } from './block.ts'
 
 /** With less than this free a write of some pages may have been cut short for want of space. */
@@ -12,16 +13,16 @@ const FULL_BYTES = 16 * 1_048_576
 export interface Environment {
   readonly file: string
   /** [topic u16, partition u32, base offset u48] -> block. */
-  readonly blocks: Database<Buffer, Uint8Array>
+  readonly blocks: Table<Buffer, Uint8Array>
   /** [topic u16, partition u32] -> start, end, bytes, newest append time as f64. */
-  readonly partitions: Database<Buffer, Uint8Array>
+  readonly partitions: Table<Buffer, Uint8Array>
   /** Compact topics: [topic u16, partition u32, record key] -> newest offset as f64. */
-  readonly newest: Database<Buffer, Uint8Array>
+  readonly newest: Table<Buffer, Uint8Array>
   /** Compact topics: [topic u16, partition u32, offset u48] of a tombstone -> its record key. */
-  readonly tombstones: Database<Buffer, Uint8Array>
+  readonly tombstones: Table<Buffer, Uint8Array>
   /** ['id'], ['topic', name], ['group', group, topic, partition] -> plain values. */
-  readonly meta: Database<unknown, (string | number)[]>
-  /** Runs `stage`, whose puts and removes become one transaction; resolves when that is on the disk. */
+  readonly meta: Table<unknown, (string | number)[]>
+  /** Runs `stage`, whose writes become one transaction, or none when it throws; resolves when that is on the disk. */
   commit(stage: () => void): Promise<void>
   close(): Promise<void>
 }
@@ -58,16 +59,17 @@ function openDatabases(file: string): Environment {
       keyEncoding: 'binary',
     })
     const binary = { encoding: 'binary', keyEncoding: 'binary' } as const
+    const tables = createTables(root)
     return {
       file,
-      blocks: root.openDB('blocks', binary),
-      partitions: root.openDB('partitions', binary),
-      newest: root.openDB('newest', binary),
-      tombstones: root.openDB('tombstones', binary),
-      meta: root.openDB('meta', { encoding: 'msgpack', keyEncoding: 'ordered-binary' }),
+      blocks: tables.table(root.openDB('blocks', binary)),
+      partitions: tables.table(root.openDB('partitions', binary)),
+      newest: tables.table(root.openDB('newest', binary)),
+      tombstones: tables.table(root.openDB('tombstones', binary)),
+      meta: tables.table(root.openDB('meta', { encoding: 'msgpack', keyEncoding: 'ordered-binary' })),
       async commit(stage) {
         try {
-          await root.batch(stage)
+          await tables.commit(stage)
         } catch (cause) {
           throw environmentError(file, await commitErrorOf(cause))
         } finally {

@@ -52,7 +52,7 @@ async function identify(environment: Environment): Promise<string> {
   if (typeof known === 'string') return known
   const id = randomUUID()
   await environment.commit(() => {
-    void environment.meta.put(['id'], id)
+    environment.meta.put(['id'], id)
   })
   return id
 }

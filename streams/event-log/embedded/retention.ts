@@ -46,13 +46,12 @@ function stageRemovalOfOldest(environment: Environment, state: PartitionState, n
   for (const { key, value } of environment.blocks.getRange(range)) {
     const { records, appendedAt } = blockSize(value)
     if (appendedAt >= now - retentionMs && bytes <= retentionBytes) break
-    void environment.blocks.remove(key)
+    environment.blocks.remove(key)
     startOffset = offsetOf(key) + records
     bytes -= value.length
     removed++
   }
-  if (removed > 0)
-    void environment.partitions.put(partitionKey(state), encodePartition({ ...state, startOffset, bytes }))
+  if (removed > 0) environment.partitions.put(partitionKey(state), encodePartition({ ...state, startOffset, bytes }))
   return { removed, finish: () => Object.assign(state, { startOffset, bytes }) }
 }
 
@@ -62,9 +61,9 @@ function stageRemovalOfTombstones(environment: Environment, state: PartitionStat
   for (const { key, value: recordKey } of environment.tombstones.getRange(range)) {
     const block = environment.blocks.get(key)
     if (block !== undefined && blockSize(block).appendedAt >= now - TOMBSTONE_RETENTION_MS) break
-    void environment.blocks.remove(key)
-    void environment.tombstones.remove(key)
-    void environment.newest.remove(newestKey(state, recordKey))
+    environment.blocks.remove(key)
+    environment.tombstones.remove(key)
+    environment.newest.remove(newestKey(state, recordKey))
     removed++
   }
   return { removed, finish: () => {} }

@@ -42,7 +42,7 @@ export function createTopicTable(environment: Environment, writer: Writer): Topi
       const merged = known === undefined ? { ...spec } : merge(known.spec, spec)
       if (known !== undefined && sameSpec(known.spec, merged)) continue
       const number = known?.number ?? topics.size + changed.size + 1
-      void environment.meta.put(['topic', spec.topic], { number, spec: merged } satisfies TopicRow)
+      environment.meta.put(['topic', spec.topic], { number, spec: merged } satisfies TopicRow)
       changed.set(
         spec.topic,
         known === undefined ? createTopicState(environment, number, merged) : { ...known, spec: merged },
