@@ -11,7 +11,8 @@ import { parseArgs } from 'node:util'
 import { Value } from 'typebox/value'
 import { mean, pairedDifference } from '../../engine/evaluation/bootstrap.ts'
 import type { Contestant } from '../../engine/evaluation/contestant.ts'
-import { likesOf, nearestItems } from '../../engine/evaluation/item-knn.ts'
+import { likesOf } from '../../engine/evaluation/item-knn.ts'
+import { nearestItems } from '../../engine/evaluation/nearest-items.ts'
 import type { RankingMetric } from '../../engine/evaluation/ranking-metrics.ts'
 import { type Contest, createContest } from '../../engine/learn/contest.ts'
 import { fitModel } from '../../engine/learn/fit.ts'
@@ -77,8 +78,8 @@ async function run(): Promise<void> {
   const untuned = defaultRecipe({}, halfLifeDays, shape)
   const measured = {
     popularity: await measure([{ kind: 'popularity', order: contest.popularity }]),
-    itemKnn: await measure([standardItemKnn(contest)]),
-    itemKnnTuned: await measure([itemKnn(contest, knn)]),
+    itemKnn: await measure([await standardItemKnn(contest, hands)]),
+    itemKnnTuned: await measure([await itemKnn(contest, knn)]),
     ours: await measure(await fits(untuned)),
     oursTuned: await measure(await fits(ours.best)),
     implicitTuned: await measure(peers(python, theirs)),
@@ -142,10 +143,10 @@ interface ItemKnn {
 }
 
 /** A stronger one than the gate's where more is tried. */
-function itemKnn({ comparison, popularity }: Contest, { likes, neighbours }: ItemKnn): Contestant {
+async function itemKnn({ comparison, popularity }: Contest, { likes, neighbours }: ItemKnn): Promise<Contestant> {
   const { past } = comparison
   const by = likes ? likesOf(past) : past
-  return { kind: 'item-knn', nearest: nearestItems(by, neighbours), neighbours, fallback: popularity }
+  return { kind: 'item-knn', nearest: await nearestItems(by, neighbours, hands), neighbours, fallback: popularity }
 }
 
 async function tunedItemKnn(): Promise<ItemKnn> {
@@ -154,7 +155,7 @@ async function tunedItemKnn(): Promise<ItemKnn> {
   )
   const scored = await inTurn(choices, async (choice) => ({
     choice,
-    ndcg: mean((await validation.evaluate(itemKnn(validation, choice), hands)).perUser.ndcg_at_10),
+    ndcg: mean((await validation.evaluate(await itemKnn(validation, choice), hands)).perUser.ndcg_at_10),
   }))
   return scored.toSorted((left, right) => right.ndcg - left.ndcg)[0]!.choice
 }

@@ -1,6 +1,7 @@
 import type { Model } from '../model/model.ts'
 import { createScorer } from '../scoring/scorer.ts'
-import { type Neighbours, recommendItemKnn } from './item-knn.ts'
+import { recommendItemKnn } from './item-knn.ts'
+import type { Neighbours } from './nearest-items.ts'
 import { itemsOf, type PairTable } from './pair-table.ts'
 import { recommendPersonal } from './personal.ts'
 import { recommendPopular } from './popularity.ts'

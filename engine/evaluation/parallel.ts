@@ -1,10 +1,9 @@
-import { Worker } from 'node:worker_threads'
-import { MillraceError } from '../../schemas/errors.ts'
 import { type Contestant, recommendAs } from './contestant.ts'
 import { measureHere } from './evaluate.ts'
 import { type Comparison, layMeasurements, type Measurements } from './measure.ts'
 import type { EvaluationPlan } from './plan.ts'
 import type { MetricName } from './ranking-metrics.ts'
+import { runThreads, throwIfAborted } from './threads.ts'
 
 export interface MeasureOptions<Name extends MetricName> {
   readonly plan: EvaluationPlan<Name>
@@ -40,43 +39,7 @@ export async function measureInParallel<Name extends MetricName>(
   if (wanted <= 1) return measureHere(recommendAs(contestant, comparison.past), comparison, plan)
   const measurements = layMeasurements(users, plan)
   const next = new Int32Array(new SharedArrayBuffer(4))
-  await runWorkers(wanted, { contestant, comparison, measurements, next }, signal)
+  const task: MeasureTask = { contestant, comparison, measurements, next }
+  await runThreads(new URL('./measure-worker.ts', import.meta.url), wanted, task, { signal })
   return measurements
-}
-
-/** Resolves when every thread has ended by itself; ends all of them at the first failure. */
-async function runWorkers(threads: number, task: MeasureTask, signal: AbortSignal | undefined): Promise<void> {
-  const workers = Array.from(
-    { length: threads },
-    () => new Worker(new URL('./measure-worker.ts', import.meta.url), { workerData: task }),
-  )
-  const stopped = Promise.withResolvers<never>()
-  const stop = () => stopped.reject(abortedBy(signal))
-  signal?.addEventListener('abort', stop, { once: true })
-  try {
-    await Promise.race([Promise.all(workers.map(ended)), stopped.promise])
-  } finally {
-    signal?.removeEventListener('abort', stop)
-    await Promise.all(workers.map((worker) => worker.terminate()))
-  }
-}
-
-function ended(worker: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    worker.once('error', reject)
-    worker.once('exit', (code) => {
-      if (code === 0) resolve()
-      else reject(new Error(`invariant broken: a measuring thread ended with code ${code}`))
-    })
-  })
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortedBy(signal)
-}
-
-function abortedBy(signal: AbortSignal | undefined): MillraceError {
-  return new MillraceError('ABORTED', 'the evaluation was stopped; its numbers so far are dropped', {
-    cause: signal?.reason,
-  })
 }

@@ -33,63 +33,55 @@ export function createSparseSums(size: number): SparseSums {
   }
 }
 
-/** The k highest positive values among `candidates`, best first, ties by smaller index. */
+/**
+ * The k highest positive values among `candidates`, best first, ties by smaller index. Takes time in the number of
+ * candidates, whatever their order: of 2k kept at most, the worse half is dropped whenever they are full.
+ */
 export function highestPositive(values: Float64Array, candidates: Int32Array, k: number): Int32Array {
-  const contenders = candidates.filter((candidate) => values[candidate]! > 0)
-  return contenders.length > 4 * k && k > 32
-    ? insertBest(values, notBelow(values, contenders, k), k)
-    : insertBest(values, contenders, k)
+  const kept = new Int32Array(Math.min(candidates.length, 2 * k))
+  let size = 0
+  let least = 0
+  for (let place = 0; place < candidates.length; place++) {
+    const candidate = candidates[place]!
+    const value = values[candidate]!
+    // Of equal values an earlier index may still belong to the best.
+    if (value < least || value <= 0) continue
+    if (size === kept.length) {
+      least = values[moveBestFirst(values, kept, k)]!
+      size = k
+      if (value < least) continue
+    }
+    kept[size++] = candidate
+  }
+  return kept
+    .subarray(0, size)
+    .sort((left, right) => (isBetter(values, left, right) ? -1 : 1))
+    .subarray(0, k)
 }
 
-/** Candidates not below the k-th highest value: few enough for insertion. */
-function notBelow(values: Float64Array, candidates: Int32Array, k: number): Int32Array {
-  const threshold = kthHighest(
-    Float64Array.from(candidates, (candidate) => values[candidate]!),
-    k,
-  )
-  return candidates.filter((candidate) => values[candidate]! >= threshold)
+function isBetter(values: Float64Array, left: number, right: number): boolean {
+  return values[left]! > values[right]! || (values[left] === values[right] && left < right)
 }
 
-/** Quickselect (Hoare 1961); reorders `numbers`. */
-function kthHighest(numbers: Float64Array, k: number): number {
+/** Reorders `kept` so that its k best come first; returns the worst of these. Quickselect (Hoare 1961). */
+function moveBestFirst(values: Float64Array, kept: Int32Array, k: number): number {
   let low = 0
-  let high = numbers.length - 1
+  let high = kept.length - 1
   while (low < high) {
-    const pivot = numbers[(low + high) >> 1]!
+    const pivot = kept[(low + high) >> 1]!
     let left = low
     let right = high
     while (left <= right) {
-      while (numbers[left]! > pivot) left++
-      while (numbers[right]! < pivot) right--
+      while (isBetter(values, kept[left]!, pivot)) left++
+      while (isBetter(values, pivot, kept[right]!)) right--
       if (left > right) break
-      const swapped = numbers[left]!
-      numbers[left++] = numbers[right]!
-      numbers[right--] = swapped
+      const swapped = kept[left]!
+      kept[left++] = kept[right]!
+      kept[right--] = swapped
     }
     if (k - 1 <= right) high = right
     else if (k - 1 >= left) low = left
     else break
   }
-  return numbers[k - 1]!
-}
-
-function insertBest(values: Float64Array, candidates: Int32Array, k: number): Int32Array {
-  const best = new Int32Array(Math.min(k, candidates.length))
-  let size = 0
-  for (const candidate of candidates) {
-    const value = values[candidate]!
-    if (size === best.length) {
-      const last = best[size - 1]
-      if (last === undefined || value < values[last]! || (value === values[last] && candidate > last)) continue
-      size--
-    }
-    let place = size++
-    for (; place > 0; place--) {
-      const before = best[place - 1]!
-      if (values[before]! > value || (values[before] === value && before < candidate)) break
-      best[place] = before
-    }
-    best[place] = candidate
-  }
-  return best
+  return kept[k - 1]!
 }

@@ -121,7 +121,7 @@ async function scoreAll(contest: Contest, validation: Contest | null, candidate:
   return {
     candidate: await contest.evaluateModel(candidate.model, hands),
     popularity: await contest.evaluate({ kind: 'popularity', order: contest.popularity }, hands),
-    itemKnn: await contest.evaluate(standardItemKnn(contest), hands),
+    itemKnn: await contest.evaluate(await standardItemKnn(contest, hands), hands),
     itemKnnTuned: await contest.evaluate(tuned, hands),
     itemKnnNeighbours: tuned.neighbours,
   }

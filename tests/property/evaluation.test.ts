@@ -4,8 +4,8 @@ import { gramOf } from '../../engine/als/loss.ts'
 import type { Contestant } from '../../engine/evaluation/contestant.ts'
 import { createComparison, meanOf, score, summarize } from '../../engine/evaluation/evaluate.ts'
 import { buildHoldout } from '../../engine/evaluation/holdout.ts'
-import { nearestItems } from '../../engine/evaluation/item-knn.ts'
 import type { Comparison } from '../../engine/evaluation/measure.ts'
+import { nearestItems } from '../../engine/evaluation/nearest-items.ts'
 import type { PairTable } from '../../engine/evaluation/pair-table.ts'
 import { measureInParallel } from '../../engine/evaluation/parallel.ts'
 import { REPORTED } from '../../engine/evaluation/plan.ts'
@@ -59,7 +59,7 @@ describe('evaluation', () => {
   })
 
   test('is the same to the last bit on 1, 2 and 5 threads, for every kind of recommender', async () => {
-    const { comparison, contestants } = crowd(400, 60)
+    const { comparison, contestants } = await crowd(400, 60)
     for (const contestant of contestants) {
       const on = (threads: number) => measureInParallel(contestant, comparison, { plan: REPORTED, threads })
       const expected = await on(1)
@@ -73,7 +73,7 @@ describe('evaluation', () => {
   })
 
   test('ends with ABORTED when it is stopped, before and while it runs', async () => {
-    const { comparison, contestants } = crowd(400, 60)
+    const { comparison, contestants } = await crowd(400, 60)
     const run = (signal: AbortSignal) =>
       measureInParallel(contestants[0] as Contestant, comparison, { plan: REPORTED, threads: 2, signal })
     await expect(run(AbortSignal.abort())).rejects.toMatchObject({ code: 'ABORTED' })
@@ -86,7 +86,7 @@ describe('evaluation', () => {
   test.each(['ndcg_at_0', 'ndcg_at_1.5', 'auc_at_10', 'ndcg', 'toString_at_3'])(
     'there is no metric %s',
     async (name) => {
-      const { comparison, contestants } = crowd(4, 30)
+      const { comparison, contestants } = await crowd(4, 30)
       const plan = { metrics: [name as MetricName], catalogueAt: null }
       const measured = measureInParallel(contestants[0] as Contestant, comparison, { plan, threads: 1 })
       await expect(measured).rejects.toMatchObject({ code: 'INVALID_PARAMETERS' })
@@ -138,7 +138,10 @@ function plainScores(past: Rows, future: Rows, lists: readonly (readonly number[
 }
 
 /** Users of seeded random tastes, and one recommender of every kind; the model's vectors are random. */
-function crowd(users: number, items: number): { comparison: Comparison; contestants: readonly Contestant[] } {
+async function crowd(
+  users: number,
+  items: number,
+): Promise<{ comparison: Comparison; contestants: readonly Contestant[] }> {
   const random = createRandom(11)
   const someRows = (most: number): Rows =>
     Array.from({ length: users }, () => {
@@ -164,7 +167,7 @@ function crowd(users: number, items: number): { comparison: Comparison; contesta
     comparison,
     contestants: [
       { kind: 'model', model, histories: past, itemIds, fallback },
-      { kind: 'item-knn', nearest: nearestItems(past, 10), neighbours: 7, fallback },
+      { kind: 'item-knn', nearest: await nearestItems(past, 10, { threads: 1 }), neighbours: 7, fallback },
       { kind: 'popularity', order: fallback },
     ],
   }

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { likesOf, nearestItems, recommendItemKnn } from '../../engine/evaluation/item-knn.ts'
+import { likesOf, recommendItemKnn } from '../../engine/evaluation/item-knn.ts'
 import { itemKnnTwin } from '../../engine/evaluation/item-knn.twin.ts'
+import { nearestItems } from '../../engine/evaluation/nearest-items.ts'
 import { createRandom } from '../../engine/evaluation/random.ts'
 import { highestPositive } from '../../engine/evaluation/sparse-sums.ts'
 import { aggregatePairs, orderItems } from '../../engine/learn/pairs.ts'
@@ -20,15 +21,17 @@ function randomPairs(seed: number, users: number, items: number, count: number) 
   return aggregatePairs(columns, orderItems(columns.items), { from: 0, to: columns.length }, rules)
 }
 
-test('item-kNN and its twin recommend the same items in the same order', () => {
+test('item-kNN and its twin recommend the same items in the same order', async () => {
   let compared = 0
-  for (const [seed, neighbours] of [
-    [1, 3],
-    [2, 40],
-    [3, 8],
+  // Few items, which nearly all share a user, and many of which few do.
+  for (const [seed, neighbours, items, events] of [
+    [1, 3, 25, 120],
+    [2, 40, 25, 120],
+    [3, 8, 25, 120],
+    [4, 5, 120, 60],
   ] as const) {
-    const pairs = randomPairs(seed, 15, 25, 120)
-    const kept = nearestItems(pairs, neighbours + 2)
+    const pairs = randomPairs(seed, 15, items, events)
+    const kept = await nearestItems(pairs, neighbours + 2, { threads: 1 })
     const recommend = recommendItemKnn(kept, neighbours, pairs, new Int32Array(0))
     for (let user = 0; user < pairs.users; user++) {
       const list = [...recommend(user, 10)]
@@ -37,6 +40,20 @@ test('item-kNN and its twin recommend the same items in the same order', () => {
     }
   }
   expect(compared).toBeGreaterThan(100)
+})
+
+test('neighbours are the same to the last bit on 1, 2 and 3 threads', async () => {
+  const pairs = randomPairs(5, 300, 450, 120_000)
+  const [first, ...others] = await Promise.all([1, 2, 3].map((threads) => nearestItems(pairs, 20, { threads })))
+  expect(first?.pointers.at(-1)).toBeGreaterThan(5_000)
+  for (const other of others) expect(other).toEqual(first)
+})
+
+test('finding neighbours ends with ABORTED when it is stopped', async () => {
+  const stop = new AbortController()
+  const running = nearestItems(randomPairs(5, 300, 450, 120_000), 20, { threads: 2, signal: stop.signal })
+  stop.abort()
+  await expect(running).rejects.toMatchObject({ code: 'ABORTED' })
 })
 
 test('the highest k are those of a full sort, ties by smaller index', () => {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { evaluate } from '../../engine/evaluation/evaluate.ts'
-import { likesOf, nearestItems, recommendItemKnn } from '../../engine/evaluation/item-knn.ts'
+import { likesOf, recommendItemKnn } from '../../engine/evaluation/item-knn.ts'
+import { nearestItems } from '../../engine/evaluation/nearest-items.ts'
 import { createContest } from '../../engine/learn/contest.ts'
 import { tunedItemKnn } from '../../engine/learn/item-knn-baseline.ts'
 import { learn } from '../../engine/learn/learn.ts'
@@ -124,13 +125,9 @@ describe('the item-kNN baseline', () => {
     if (validation === null) throw new Error('the events have no validation slice')
     const chosen = await tunedItemKnn(contest, validation, { threads: 1, signal })
     const likes = likesOf(validation.comparison.past)
+    const nearest = await nearestItems(likes, 100, { threads: 1 })
     const scores = [10, 30, 100].map((neighbours) => {
-      const recommend = recommendItemKnn(
-        nearestItems(likes, 100),
-        neighbours,
-        validation.comparison.past,
-        validation.popularity,
-      )
+      const recommend = recommendItemKnn(nearest, neighbours, validation.comparison.past, validation.popularity)
       const { ndcg_at_10 } = evaluate(recommend, validation.comparison).scores.metrics
       return { neighbours, ndcg: ndcg_at_10?.value ?? 0 }
     })
