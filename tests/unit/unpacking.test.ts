@@ -1,8 +1,12 @@
 // What real encoders pack is read in tests/services/kafka-topics.test.ts; here is what no encoder would write.
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
+import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
+import { addCodecs } from '../../streams/event-log/kafka/codecs.ts'
 import { unpackLz4 } from '../../streams/event-log/kafka/lz4.ts'
 import { unpackSnappy } from '../../streams/event-log/kafka/snappy.ts'
+import { UNPACKED_BYTES_MAX } from '../../streams/event-log/kafka/unpacking.ts'
 
 const TEXT = 'abcabcabcabchello'
 const LZ4_HEAD = Buffer.from('04224d18604082', 'hex')
@@ -30,6 +34,24 @@ test('what begins before the start, ends too early or is something else is an er
   expect(() => UNPACKERS[1]?.unpack(Buffer.from([9, 0x00, 97, 0x15, 7]))).toThrow('before its start')
   expect(() => unpackLz4(Buffer.from('no frame at all'))).toThrow('no LZ4 frame')
   expect(() => unpackLz4(Buffer.concat([LZ4_HEAD, sized(LZ4_BLOCK).subarray(0, 9)]))).toThrow('too early')
+})
+
+test('a small batch that unpacks to a huge one is an error before it fills memory', async () => {
+  addCodecs()
+  const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs
+  const huge = Buffer.alloc(UNPACKED_BYTES_MAX + 1)
+  /** One byte, then matches of 64 KiB that repeat it. */
+  const lz4Match = Buffer.concat([Buffer.from([0x0f, 1, 0]), Buffer.alloc(256, 255), Buffer.from([0])])
+  const lz4Block = Buffer.concat([Buffer.from([0x10, 0, 1, 0]), ...new Array(2_100).fill(lz4Match)])
+  const bombs = [
+    [types.GZIP, gzipSync(huge, { level: 1 })],
+    [types.ZSTD, zstdCompressSync(huge)],
+    [types.LZ4, Buffer.concat([LZ4_HEAD, sized(lz4Block), Buffer.alloc(4)])],
+  ] as const
+  for (const [type, bomb] of bombs) {
+    expect(bomb.length).toBeLessThan(1_048_576)
+    await expect(codecs[type]?.().decompress(bomb)).rejects.toThrow('a packed batch holds more than 134217728 bytes')
+  }
 })
 
 test.each(UNPACKERS)('$name: any bytes give bytes or an error, and soon', ({ unpack }) => {

@@ -1,13 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import { promisify } from 'node:util'
-import { zstdCompress, zstdDecompress } from 'node:zlib'
 import kafkajs, { type Broker, type Cluster, type Kafka, type KafkaConfig } from 'kafkajs'
 import { MillraceError } from '../../../schemas/errors.ts'
 import type { KafkaAddress } from './address.ts'
+import { addCodecs } from './codecs.ts'
 import { mendConnection } from './connection.ts'
-import { unpackLz4 } from './lz4.ts'
 import { mendRequestQueue } from './request-queue.ts'
-import { unpackSnappy } from './snappy.ts'
 import { createSockets, type Sockets } from './socket.ts'
 
 const CONNECTION_TIMEOUT_MS = 3_000
@@ -16,9 +13,6 @@ const REQUEST_TIMEOUT_MS = 10_000
 const METADATA_AGE_MAX_MS = 10_000
 /** Few and short: whoever calls decides how long to go on. */
 export const CLIENT_RETRY = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 2 }
-
-const compressZstd = promisify(zstdCompress)
-const decompressZstd = promisify(zstdDecompress)
 
 /** The client of one cluster. Nothing is connected yet. @throws MillraceError CONFIG_INVALID for unreadable TLS files. */
 export async function createClient(address: KafkaAddress): Promise<{ kafka: Kafka; sockets: Sockets }> {
@@ -38,25 +32,6 @@ export async function createClient(address: KafkaAddress): Promise<{ kafka: Kafk
   }
   if (address.sasl !== null) config.sasl = address.sasl as NonNullable<KafkaConfig['sasl']>
   return { kafka: new kafkajs.Kafka(config), sockets }
-}
-
-/** Beside gzip, which the client brings. Others may produce with LZ4 or Snappy: a batch that cannot be read stops its partition. */
-function addCodecs(): void {
-  const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs
-  codecs[types.ZSTD] = () => ({
-    compress: (encoder: { buffer: Buffer }) => compressZstd(encoder.buffer),
-    decompress: (bytes: Buffer) => decompressZstd(bytes),
-  })
-  for (const [type, unpack] of [
-    [types.LZ4, unpackLz4],
-    [types.Snappy, unpackSnappy],
-  ] as const) {
-    // biome-ignore format: one line
-    codecs[type] = () => ({
-      compress: () => Promise.reject(new Error('LZ4 and Snappy are read only; LOG_URL takes gzip, zstd or none')),
-      decompress: async (bytes: Buffer) => unpack(bytes),
-    })
-  }
 }
 
 /** A broker as the coordinator of a group; the client has these calls without declaring them. */

@@ -1,10 +1,17 @@
+/** A batch of the broker's usual size limit, packed a hundred to one: larger ones are made to fill memory. */
+export const UNPACKED_BYTES_MAX = 128 * 1_048_576
+
+export function tooLarge(): Error {
+  return new Error(`a packed batch holds more than ${UNPACKED_BYTES_MAX} bytes`)
+}
+
 /** Bytes that grow as they are unpacked. */
 export class Output {
   bytes: Buffer
   length = 0
 
   constructor(expected: number) {
-    this.bytes = Buffer.allocUnsafe(Math.max(1_024, expected))
+    this.bytes = Buffer.allocUnsafe(Math.min(Math.max(1_024, expected), UNPACKED_BYTES_MAX))
   }
 
   push(piece: Buffer): void {
@@ -13,9 +20,12 @@ export class Output {
     this.length += piece.length
   }
 
+  /** @throws Error beyond `UNPACKED_BYTES_MAX`. */
   reserve(more: number): void {
-    if (this.length + more <= this.bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more))
+    const needed = this.length + more
+    if (needed <= this.bytes.length) return
+    if (needed > UNPACKED_BYTES_MAX) throw tooLarge()
+    const larger = Buffer.allocUnsafe(Math.min(Math.max(this.bytes.length * 2, needed), UNPACKED_BYTES_MAX))
     this.bytes.copy(larger, 0, 0, this.length)
     this.bytes = larger
   }
