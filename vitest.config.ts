@@ -4,8 +4,9 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/{real,browser,services,chaos}/**'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Processes that start and heavy tests take several times as long on a busy machine.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // By default a machine of two processors would get a single worker.
     maxWorkers: 2,
     coverage: {

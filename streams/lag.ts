@@ -14,6 +14,8 @@ export interface LagMonitor {
   sample(signal: AbortSignal): Promise<void>
   /** Lag of every group and partition as of the last sample, its seconds up to now; empty before the first. */
   current(): readonly GroupLag[]
+  /** When the last sample began: what was appended before then is in it; null before the first. */
+  sampledAt(): number | null
 }
 
 export interface LagOptions {
@@ -46,6 +48,7 @@ export function createLagMonitor({ log, groups, now }: LagOptions): LagMonitor {
   /** What was asked of the log last, by group and partition: while a group stands still, so does the answer. */
   const asked = new Map<string, { readonly offset: number; readonly appendedAt: number | null }>()
   let lags: readonly PartitionLag[] = []
+  let sampledAt: number | null = null
 
   async function sampleGroup(group: string, topic: string, ends: readonly PartitionOffsets[], signal: AbortSignal) {
     const committed = await log.committed(group, topic, { signal })
@@ -92,6 +95,7 @@ export function createLagMonitor({ log, groups, now }: LagOptions): LagMonitor {
         for (const topic of followed) sampled.push(...(await sampleGroup(group, topic, ends.get(topic) ?? [], signal)))
       }
       lags = sampled
+      sampledAt = at
     },
     current() {
       const at = now()
@@ -100,6 +104,7 @@ export function createLagMonitor({ log, groups, now }: LagOptions): LagMonitor {
         lagSeconds: behindSince === null ? 0 : Math.max(0, at - behindSince) / 1_000,
       }))
     },
+    sampledAt: () => sampledAt,
   }
 }
 

@@ -7,7 +7,7 @@ import type {
   RawServerDefault,
 } from 'fastify'
 import type { Codecs } from '../../streams/codec/port.ts'
-import type { GroupLag } from '../../streams/lag.ts'
+import type { LagMonitor } from '../../streams/lag.ts'
 import type { FollowedCatalogue } from '../runtime/catalogue.ts'
 import type { Backends, ServiceContext } from '../runtime/context.ts'
 import type { Outages } from '../runtime/outages.ts'
@@ -23,7 +23,7 @@ export interface EdgeParts {
   readonly models: ServingModels
   readonly catalogue: FollowedCatalogue
   readonly popularity: Popularity
-  readonly lag: { current(): readonly GroupLag[] }
+  readonly lag: Pick<LagMonitor, 'current' | 'sampledAt'>
   readonly live: LiveSamples
   readonly outages: Outages
   /** Folder of the built web page, served at `/` when it exists. */

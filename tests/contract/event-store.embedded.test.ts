@@ -67,14 +67,15 @@ test('without space left an insert is DISK_FULL, and what was acknowledged befor
   const writer = join(import.meta.dirname, 'event-store-writer.ts')
   // A process whose files may have 2,000 blocks of 512 or 1,024 bytes meets the same refusal of a write.
   const child = spawn('sh', ['-c', 'ulimit -f 2000; exec "$@"', 'sh', execPath, writer, url, '0', String(BATCH)])
-  const exited = once(child, 'exit')
+  // Not at its exit: what it wrote may still be on its way then.
+  const closed = once(child, 'close')
   let errors = ''
   child.stderr.on('data', (text) => {
     errors += text
   })
   let acknowledged = -1
   for await (const line of createInterface({ input: child.stdout })) acknowledged = Number(line)
-  await exited
+  await closed
   expect(errors).toContain("code: 'DISK_FULL'")
   expect(acknowledged).toBeGreaterThan(0)
   await using store = await openEventStore(url)

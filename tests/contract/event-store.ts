@@ -120,7 +120,7 @@ export function testEventStore(makePlace: () => Promise<EventStorePlace>, traits
         }),
         { numRuns: 12 },
       )
-    })
+    }, 120_000)
 
     test("a user's events come newest first, then by event id, and no more than asked for", async () => {
       await using place = await makePlace()

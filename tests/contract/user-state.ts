@@ -16,8 +16,10 @@ export function userStateContract(
 ): void {
   describe(`user state: ${name}`, () => {
     const signal = new AbortController().signal
-    const wait = { timeoutMs: 2_000, signal }
+    const wait = { timeoutMs: 10_000, signal }
     let time = 1_000_000
+    /** A server lets lists go by its own clock: long enough for what is asked meanwhile. */
+    const ttlMs = 60_000
     let state: UserState
     const newUser = () => `user-${randomUUID()}`
     const versions = { modelVersion: '3', catalogueRevision: 'c1' }
@@ -144,7 +146,7 @@ export function userStateContract(
     test('a list is served while user, model and catalogue are the ones it was computed from', async () => {
       const userId = newUser()
       await write(userId, fullRecord(1))
-      expect(await state.putList(userId, 'home', listOf(1), { ttlMs: 1_000 })).toBe(true)
+      expect(await state.putList(userId, 'home', listOf(1), { ttlMs })).toBe(true)
       expect(await state.getList(userId, 'home', versions)).toEqual(listOf(1))
       expect(await state.getList(userId, 'other', versions)).toBeNull()
       expect(await state.getList(userId, 'home', { ...versions, modelVersion: '4' })).toBeNull()
@@ -155,18 +157,18 @@ export function userStateContract(
 
     test('a list computed before an event is refused after it, for users without a past too', async () => {
       const userId = newUser()
-      expect(await state.putList(userId, 'home', listOf(0), { ttlMs: 1_000 })).toBe(true)
+      expect(await state.putList(userId, 'home', listOf(0), { ttlMs })).toBe(true)
       await write(userId, fullRecord(1))
       expect(await state.getList(userId, 'home', versions)).toBeNull()
-      expect(await state.putList(userId, 'home', listOf(0), { ttlMs: 1_000 })).toBe(false)
+      expect(await state.putList(userId, 'home', listOf(0), { ttlMs })).toBe(false)
       expect(await state.getList(userId, 'home', versions)).toBeNull()
-      expect(await state.putList(userId, 'home', listOf(1), { ttlMs: 1_000 })).toBe(true)
+      expect(await state.putList(userId, 'home', listOf(1), { ttlMs })).toBe(true)
     })
 
     test('a list ends with its time to live', async () => {
       const userId = newUser()
-      await state.putList(userId, 'home', listOf(0), { ttlMs: 1_000 })
-      time += 999
+      await state.putList(userId, 'home', listOf(0), { ttlMs })
+      time += ttlMs - 1
       expect(await state.getList(userId, 'home', versions)).toEqual(listOf(0))
       time += 1
       expect(await state.getList(userId, 'home', versions)).toBeNull()
@@ -174,7 +176,7 @@ export function userStateContract(
 
     test(`a reopened state ${traits.keepsLists ? 'keeps' : 'forgets'} its lists`, async () => {
       const userId = newUser()
-      await state.putList(userId, 'home', listOf(0), { ttlMs: 1_000 })
+      await state.putList(userId, 'home', listOf(0), { ttlMs })
       await state[Symbol.asyncDispose]()
       state = await open(() => time)
       expect((await state.getList(userId, 'home', versions)) !== null).toBe(traits.keepsLists)
@@ -183,7 +185,7 @@ export function userStateContract(
     test('clear forgets users, lists, applied offsets, totals and the recipe', async () => {
       const userId = newUser()
       await write(userId, fullRecord(1))
-      await state.putList(userId, 'home', listOf(1), { ttlMs: 1_000 })
+      await state.putList(userId, 'home', listOf(1), { ttlMs })
       await state.setRecipe('r1', { signal })
       expect(await state.recipe({ signal })).toBe('r1')
       await state.clear({ signal })

@@ -9,7 +9,7 @@ const idsOf = (body: { items: { itemId: string }[] }) => body.items.map(({ itemI
 test('a clock that is set back an hour costs nothing: events count, new items are placed, popular items are asked anew', async () => {
   await using edge = await openEdge()
   const recommend = async (query: string) =>
-    (await edge.call('GET', `/api/v1/recommendations/user/ann?limit=100&${query}`)).body
+    (await edge.call('GET', `/api/v1/recommendations/user/ann?limit=100&wait=5000&${query}`)).body
   const popular = async () => idsOf((await edge.call('GET', '/api/v1/recommendations/popular?window=7d')).body)
   const see = async (itemId: string) =>
     (await edge.call('POST', '/api/v1/events', { userId: 'ann', itemId, type: 'view' })).body.token as string
@@ -45,7 +45,7 @@ test('a clock that is set back an hour costs nothing: events count, new items ar
 test('a cached list does not outlive its time because the clock was set back', async () => {
   await using edge = await openEdge({ environment: { CACHE_TTL_SECONDS: '60' } })
   const cacheOf = async (query = '') =>
-    (await edge.call('GET', `/api/v1/recommendations/user/ann?${query}`)).body.cache as string
+    (await edge.call('GET', `/api/v1/recommendations/user/ann?wait=5000&${query}`)).body.cache as string
   await edge.call('POST', '/api/v1/items', { items })
   edge.serve(
     '1',

@@ -19,7 +19,9 @@ test('without user state lists go on, degraded and saying so; without the event 
     groupedModel(['item-1', 'item-2'], () => 0),
   )
   const { token } = (await edge.call('POST', '/api/v1/events', event)).body
-  expect((await edge.call('GET', `/api/v1/recommendations/user/ann?after=${token}`)).body.degraded).toBe(false)
+  expect((await edge.call('GET', `/api/v1/recommendations/user/ann?after=${token}&wait=5000`)).body.degraded).toBe(
+    false,
+  )
   await eventuallyPopular(edge)
 
   await edge.backends.userState[Symbol.asyncDispose]()
@@ -150,7 +152,7 @@ test('clients that leave before their answer give their places back', async () =
   const url = await edge.app.listen({ port: 0, host: '127.0.0.1' })
   for (let round = 0; round < 3; round++) {
     const leaving = new AbortController()
-    const path = `${url}/api/v1/recommendations/user/ann?after=${token}&wait=2000`
+    const path = `${url}/api/v1/recommendations/user/ann?after=${token}&wait=5000`
     const left = [1, 2].map(() => fetch(path, { signal: leaving.signal }).catch((error: Error) => error.name))
     await eventually(
       () => call(url, 'GET', '/api/v1/recommendations/user/ann'),
@@ -171,7 +173,7 @@ test('closing lets requests in progress finish, then closes connections that nob
   const url = await edge.app.listen({ port: 0, host: '127.0.0.1' })
   const unused = connect(Number(new URL(url).port), '127.0.0.1')
   await once(unused, 'connect')
-  const slow = call(url, 'GET', `/api/v1/recommendations/user/ann?after=${token}&wait=500`)
+  const slow = call(url, 'GET', `/api/v1/recommendations/user/ann?after=${token}&wait=2000`)
   await eventually(
     async () => (await call<string>(url, 'GET', '/metrics')).body,
     (text) => text.includes('http_requests_in_progress 2'),

@@ -84,12 +84,12 @@ test('models are listed, promoted and rolled back over HTTP', async () => {
 })
 
 test('a live sample counts what happened since the last one, and metrics carry the well-known names', async () => {
-  const signal = AbortSignal.timeout(5_000)
-  await edge.live.sample(signal)
+  const sampleNow = () => edge.live.sample(AbortSignal.timeout(5_000))
+  await sampleNow()
   const { token } = (await edge.call('POST', '/api/v1/events', { userId: 'u', itemId: 'i', type: 'view' })).body
-  await edge.call('GET', `/api/v1/recommendations/user/u?after=${token}`)
+  await edge.call('GET', `/api/v1/recommendations/user/u?after=${token}&wait=5000`)
   edge.advance(1_000)
-  await edge.live.sample(signal)
+  await sampleNow()
   const { body } = await edge.call('GET', '/api/v1/monitoring/live')
   const sample = body.samples.at(-1)
   expect(sample.eventsPerSecond).toBeGreaterThan(0)

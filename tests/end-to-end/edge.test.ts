@@ -7,7 +7,8 @@ const comedies = Array.from({ length: 30 }, (_, n) => `comedy-${String(n).padSta
 const dramas = Array.from({ length: 30 }, (_, n) => `drama-${String(n).padStart(2, '0')}`)
 const items = [...comedies, ...dramas]
 const groupOf = (itemId: string) => (itemId.startsWith('comedy') ? 0 : 1)
-const recommend = (userId: string, query = '') => edge.call('GET', `/api/v1/recommendations/user/${userId}?${query}`)
+const recommend = (userId: string, query = '') =>
+  edge.call('GET', `/api/v1/recommendations/user/${userId}?wait=5000&${query}`)
 const see = async (userId: string, ...itemIds: string[]) => {
   const events = itemIds.map((itemId) => ({ userId, itemId, type: 'view' }))
   const { status, body } = await edge.call('POST', '/api/v1/events', { events })
@@ -93,6 +94,10 @@ test('a cached list is outdated by an event, by another model and by a withdrawn
 })
 
 test('an unknown user gets a list with its reasons, and minSource refuses it', async () => {
+  await eventually(
+    () => edge.backends.eventStore.count({ signal: AbortSignal.timeout(5_000) }),
+    (count) => count > 0,
+  )
   await edge.popularity.refresh(AbortSignal.timeout(5_000))
   const { status, body } = await recommend('nobody-yet')
   expect(status).toBe(200)
@@ -219,9 +224,13 @@ test('history shows the stored events, newest first, and the items that count', 
 })
 
 test('popular items come by window and category', async () => {
-  await edge.popularity.refresh(AbortSignal.timeout(5_000))
-  const all = (await edge.call('GET', '/api/v1/recommendations/popular?limit=100')).body
-  expect(all.items.length).toBeGreaterThan(3)
+  const { body: all } = await eventually(
+    async () => {
+      await edge.popularity.refresh(AbortSignal.timeout(5_000))
+      return edge.call('GET', '/api/v1/recommendations/popular?limit=100')
+    },
+    ({ body }) => body.items.length > 3,
+  )
   const scores = all.items.map(({ score }: { score: number }) => score)
   expect(scores).toEqual([...scores].sort((left, right) => right - left))
   const drama = (await edge.call('GET', '/api/v1/recommendations/popular?category=Drama&window=7d')).body

@@ -121,41 +121,37 @@ test('items with titles and categories reach the lists, users with preferences a
   expect(await preferences.json()).toMatchObject({ userId: 'u1', categories: ['Light'] })
 })
 
-test.runIf(existsSync(REAL))(
-  'a slice of Online Retail comes through exactly, titles included',
-  async () => {
-    await using folder = await temporaryFolder('import-real')
-    await using running = await startProcess({
-      DATA_DIR: join(folder.path, 'data'),
-      TRAIN_TRIALS: '1',
-      HALF_LIFE_DAYS: '365',
-    })
-    const environment = { DATA_DIR: join(folder.path, 'client'), MILLRACE_URL: running.url }
-    const lines = gunzipSync(readFileSync(`${REAL}/events.csv.gz`))
-      .toString()
-      .split('\n')
-      .slice(0, 12_001)
-    const file = join(folder.path, 'slice.csv')
-    await writeFile(file, lines.join('\n'))
-    const imported = await millrace(
-      ['import', 'events', file, '--event-type', 'purchase', '--value', 'quantity'],
-      environment,
-    )
-    expect(imported.output).toContain('12,000 events accepted')
-    await millrace(['import', 'items', `${REAL}/items.csv`], environment)
-    expect(await counts(environment)).toMatchObject({
-      log: { interactions: 12_000 },
-      eventStore: { events: 12_000 },
-      userState: { events: 12_000 },
-    })
-    const trained = await millrace(['train', '--factors', '16', '--iterations', '5'], environment)
-    expect([0, 4], trained.output).toContain(trained.code)
-    const evaluated = await millrace(['evaluate'], environment)
-    expect(evaluated.output).toMatch(/ndcg_at_10\s+0\.\d/)
-    const listed = await millrace(['recommend', '17850', '--json'], environment)
-    const reply = JSON.parse(listed.output.slice(listed.output.indexOf('{'), listed.output.lastIndexOf('}') + 1))
-    expect(reply.items).toHaveLength(10)
-    expect(reply.items.every((item: { title: string | null }) => item.title)).toBe(true)
-  },
-  60_000,
-)
+test.runIf(existsSync(REAL))('a slice of Online Retail comes through exactly, titles included', async () => {
+  await using folder = await temporaryFolder('import-real')
+  await using running = await startProcess({
+    DATA_DIR: join(folder.path, 'data'),
+    TRAIN_TRIALS: '1',
+    HALF_LIFE_DAYS: '365',
+  })
+  const environment = { DATA_DIR: join(folder.path, 'client'), MILLRACE_URL: running.url }
+  const lines = gunzipSync(readFileSync(`${REAL}/events.csv.gz`))
+    .toString()
+    .split('\n')
+    .slice(0, 12_001)
+  const file = join(folder.path, 'slice.csv')
+  await writeFile(file, lines.join('\n'))
+  const imported = await millrace(
+    ['import', 'events', file, '--event-type', 'purchase', '--value', 'quantity'],
+    environment,
+  )
+  expect(imported.output).toContain('12,000 events accepted')
+  await millrace(['import', 'items', `${REAL}/items.csv`], environment)
+  expect(await counts(environment)).toMatchObject({
+    log: { interactions: 12_000 },
+    eventStore: { events: 12_000 },
+    userState: { events: 12_000 },
+  })
+  const trained = await millrace(['train', '--factors', '16', '--iterations', '5'], environment)
+  expect([0, 4], trained.output).toContain(trained.code)
+  const evaluated = await millrace(['evaluate'], environment)
+  expect(evaluated.output).toMatch(/ndcg_at_10\s+0\.\d/)
+  const listed = await millrace(['recommend', '17850', '--json'], environment)
+  const reply = JSON.parse(listed.output.slice(listed.output.indexOf('{'), listed.output.lastIndexOf('}') + 1))
+  expect(reply.items).toHaveLength(10)
+  expect(reply.items.every((item: { title: string | null }) => item.title)).toBe(true)
+})

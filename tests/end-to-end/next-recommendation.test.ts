@@ -18,7 +18,7 @@ beforeAll(async () => {
   await call(millrace.url, 'POST', '/api/v1/items', { items })
   await postCamps(millrace.url)
   await trainOnCamps(millrace.url, { factors: 16, iterations: 10 })
-}, 60_000)
+})
 afterAll(() => millrace[Symbol.asyncDispose]())
 
 test('after an acknowledged event the next reply has seen it: random sequences, read by token', async () => {
@@ -48,7 +48,7 @@ test('after an acknowledged event the next reply has seen it: random sequences, 
     { numRuns: 25, endOnFailure: true },
   )
   expect(checked).toBeGreaterThan(25)
-}, 60_000)
+})
 
 test('once the updater has caught up, a reply without a token has seen the event as well', async () => {
   const user = 'dee'
@@ -62,7 +62,7 @@ test('once the updater has caught up, a reply without a token has seen the event
     expect(reply.state?.events).toBe(seen.size)
     expect(reply.items.map(({ itemId }) => itemId).filter((itemId) => seen.has(itemId))).toEqual([])
   }
-}, 60_000)
+})
 
 test('an event turns the list towards it, says why, and the second read comes from the cache', async () => {
   const user = 'eve'

@@ -33,9 +33,10 @@ test('SIGTERM: requests in flight are answered, batches commit, the exit code is
   const caughtUp = await eventually(
     () => status(second.url),
     ({ log, eventStore, userState }) => eventStore.events === log.interactions && userState.events === log.interactions,
+    30_000,
   )
   expect(caughtUp.log.interactions).toBeGreaterThanOrEqual(acknowledged)
-})
+}, 90_000)
 
 test('a second process on the same data folder is refused in one clear line', async () => {
   await using folder = await temporaryFolder('second')

@@ -3,6 +3,7 @@ import kafkajs, { type Admin } from 'kafkajs'
 import { expect, test } from 'vitest'
 import { openEventLog } from '../../streams/event-log/open.ts'
 import { seeded } from '../support/events.ts'
+import { eventually } from '../support/eventually.ts'
 import { serviceUrl } from './service-url.ts'
 
 const signal = new AbortController().signal
@@ -42,9 +43,12 @@ test('a topic takes over another retention at the next start, and what else was 
   }))
   const resources = [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries }]
   await withAdmin((admin) => admin.alterConfigs({ validateOnly: false, resources }))
+  // The controller has taken them; the broker, which is asked, hears of them a moment later.
+  await eventually(() => settingsOf(topic), (settings) => settings['segment.ms'] === '777000') // biome-ignore format: one line
 
   await log.ensureTopics([{ ...spec, partitions: 5, cleanup: 'compact', retentionMs: 7_200_000 }], { signal })
-  expect(await settingsOf(topic)).toMatchObject({ ...asCreated, 'retention.ms': '7200000', 'segment.ms': '777000' })
+  const settled = await eventually(() => settingsOf(topic), (settings) => settings['retention.ms'] === '7200000') // biome-ignore format: one line
+  expect(settled).toMatchObject({ ...asCreated, 'retention.ms': '7200000', 'segment.ms': '777000' })
   expect(await log.offsets(topic, { signal })).toHaveLength(2)
 })
 

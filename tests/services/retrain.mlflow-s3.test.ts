@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { expect, test } from 'vitest'
 import { call, type Recommendations, type Status } from '../support/api.ts'
+import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/process.ts'
 import { readAllTheTime } from '../support/readers.ts'
 import { runningMillrace } from '../support/running.ts'
@@ -60,8 +61,8 @@ async function recordedIn(name: string): Promise<void> {
   const model = (await ask(`registered-models/get?name=${name}`)).registered_model
   expect(model.aliases).toMatchObject([{ alias: 'champion', version: '2' }])
   const { model_version } = await ask(`model-versions/get?name=${name}&version=2`)
-  const { run } = await ask(`runs/get?run_id=${model_version.run_id}`)
-  expect(run.info.status).toBe('FINISHED')
+  // The run's own state is set first, what MLflow shows of it after that.
+  const { run } = await eventually(() => ask(`runs/get?run_id=${model_version.run_id}`), ({ run }) => run.info.status === 'FINISHED') // biome-ignore format: one line
   const params = keyed<string>(run.data.params)
   expect(params).toMatchObject({ factors: '24', iterations: '8' })
   expect(keyed<number>(run.data.metrics).ndcg_at_10).toBeGreaterThanOrEqual(0)

@@ -82,6 +82,8 @@ test('settings of the server that break promises are told at start, each by its 
   await admin.configSet('appendonly', 'no')
   await using worse = await openState()
   await admin.configSet({ 'maxmemory-policy': 'volatile-ttl', appendfsync: 'everysec', appendonly: 'yes' })
+  // As long as it begins its file anew, the server does not end when it is asked to.
+  await eventually(() => admin.info('persistence'), (info) => info.includes('aof_rewrite_in_progress:0')) // biome-ignore format: one line
   expect(unfit.lines).toEqual([
     expect.stringContaining('maxmemory-policy allkeys-lru'),
     expect.stringContaining('appendfsync no'),
@@ -149,7 +151,7 @@ test('after FLUSHALL the state is empty under another generation, for every proc
   await state.swap(swapTo('u', user(1)), { signal })
   await state.setApplied(new Map([['t/0', 5]]), { signal })
   await keepLocally(other, 'u', 1)
-  expect(await other.waitApplied(new Map([['t/0', 5]]), { timeoutMs: 1_000, signal })).toBe(true)
+  expect(await other.waitApplied(new Map([['t/0', 5]]), { timeoutMs: 10_000, signal })).toBe(true)
   const generation = await state.generation({ signal })
   await admin.flushAll()
   expect((await state.applied({ signal })).size).toBe(0)
@@ -200,7 +202,8 @@ test('a list that another process has outdated is never served once the write is
   }
   delays.sort((left, right) => left - right)
   console.info(`applied to woken: p50 ${delays[150]?.toFixed(2)} ms, p99 ${delays[297]?.toFixed(2)} ms`)
-  expect(delays[297]).toBeLessThan(50)
+  // Told, not found at the next beat of 20 ms; what a busy machine adds to the slowest says nothing of that.
+  expect(delays[150]).toBeLessThan(10)
 })
 
 test('with its connection goes every list a process holds: one that was outdated meanwhile is not served', async () => {
@@ -210,9 +213,10 @@ test('with its connection goes every list a process holds: one that was outdated
   await using updater = await openState(services.url('redis'), prefix)
   for (let round = 0; round < 4; round++) {
     const userId = `u${round}`
+    // Both of its connections are back.
     await eventually(
-      () => edge.getList(userId, 'home', versions).catch(() => 'unavailable'),
-      (list) => list === null,
+      () => Promise.all([edge.get(userId, { signal }), edge.getList(userId, 'home', versions)]).catch(() => null),
+      (found) => found?.[1] === null,
     )
     await updater.swap(swapTo(userId, user(1)), { signal })
     await keepLocally(edge, userId, 1)
@@ -223,10 +227,10 @@ test('with its connection goes every list a process holds: one that was outdated
     let servedLate = 0
     await eventually(
       async () => {
-        const list = await edge.getList(userId, 'home', versions).catch(() => 'unavailable' as const)
         const ageMs = performance.now() - outdatedAt
+        const list = await edge.getList(userId, 'home', versions).catch(() => 'unavailable' as const)
         if (list !== null && list !== 'unavailable' && ageMs > 150) servedLate++
-        if (ageMs > 300) proxy.cut()
+        if (performance.now() - outdatedAt > 300) proxy.cut()
         return list
       },
       (list) => list === null,
@@ -237,13 +241,16 @@ test('with its connection goes every list a process holds: one that was outdated
 
 test('a swap whose answer was lost counts once, also when it is tried again', async () => {
   await using proxy = await startCutProxy(services.url('redis'))
-  await using state = await openState(`redis://127.0.0.1:${proxy.port}`)
+  const prefix = `fault-${count++}`
+  await using state = await openState(`redis://127.0.0.1:${proxy.port}`, prefix)
+  await using beside = await openState(services.url('redis'), prefix)
   await state.swap(swapTo('u', user(1)), { signal })
   for (let revision = 2; revision <= 5; revision++) {
     proxy.swallowAnswers()
     const lost = state.swap(swapTo('u', user(revision)), { signal })
     const failed = expect(lost).rejects.toMatchObject({ code: 'STATE_UNAVAILABLE' })
-    setTimeout(proxy.cut, 100)
+    await eventually(() => beside.get('u', { signal }), (record) => record?.revision === revision) // biome-ignore format: one line
+    proxy.cut()
     await failed
     const record = await eventually(
       () => state.get('u', { signal }).catch(() => null),

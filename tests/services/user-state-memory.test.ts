@@ -2,6 +2,7 @@ import { createClient } from 'redis'
 import { expect, test } from 'vitest'
 import type { Swap } from '../../stores/user-state/port.ts'
 import { openRedisUserState } from '../../stores/user-state/redis/user-state.ts'
+import { eventually } from '../support/eventually.ts'
 import { startPrivateServices } from './private-services.ts'
 import { REFERENCE, referenceUser, seeded } from './reference-users.ts'
 
@@ -45,6 +46,8 @@ test(`${USERS} reference users take what the formula says, and at most ${GIB_PER
     expect((await state.swap(swaps, { signal })).every(Boolean)).toBe(true)
     swapMs += performance.now() - begun
   }
+  // What a slow disk has not taken yet is memory too, but not the users'.
+  await eventually(() => client.info('persistence'), (info) => /^aof_buffer_length:0\r?$/m.test(info), 30_000) // biome-ignore format: one line
   const perUser = ((await used()) - before) / USERS
   client.destroy()
   const formula = predicted.reduce((sum, bytes) => sum + bytes, 0) / USERS

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['tests/services/**/*.test.ts'],
     globalSetup: ['tests/services/global-setup.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 180_000,
     fileParallelism: false,
     // Seven servers on one machine: a stall of seconds may fail a case with a deadline. One that fails twice is broken.

@@ -36,7 +36,7 @@ test(`${EVENTS} events with repeats survive ${KILLS_MIN} SIGKILLs, each counted 
   const settings = loadConfig(Settings, { DATA_DIR: join(folder, 'data') })
   await using backends = await openBackends(settings, Date.now, ['eventStore', 'userState'])
   expect(await differencesToOracle(events, backends)).toEqual([])
-}, 170_000)
+}, 300_000)
 
 /** Imports in a process of its own, which is killed `killAfterMs` after it has moved the checkpoint. */
 async function importUntil(file: string, killAfterMs: number): Promise<string> {

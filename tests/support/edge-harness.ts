@@ -37,6 +37,8 @@ export interface EdgeHarness extends AsyncDisposable {
   call(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown): Promise<Answer>
   /** Moves the clock, which otherwise runs by itself. */
   advance(milliseconds: number): void
+  /** Lets `advance` alone move the clock, however long what is done meanwhile takes, until disposed. */
+  stopClock(): Disposable
 }
 
 export interface Answer {
@@ -60,12 +62,13 @@ export async function openEdge(
   opening.defer(() => rm(folder, { recursive: true, force: true }))
   const settings = loadConfig(Settings, { DATA_DIR: folder, PARTITIONS: '4', ...options.environment })
   let ahead = 0
+  let stoppedAt: number | null = null
   const context: ServiceContext = {
     settings,
     eventWeights: parseEventWeights(settings),
     logger: pino({ level: 'silent' }),
     metrics: new Registry(),
-    now: () => Date.now() + ahead,
+    now: () => (stoppedAt ?? Date.now()) + ahead,
   }
   const opened = opening.use(await openBackends(settings, context.now, BACKENDS_OF.edge))
   const stop = new AbortController()
@@ -89,7 +92,7 @@ export async function openEdge(
   await catalogue.whenReady
   const file = join(folder, 'popular.json')
   const popularity = createPopularity(context, { eventStore: backends.eventStore, catalogue, file, outages })
-  const lag = { current: () => [] }
+  const lag = { current: () => [], sampledAt: () => null }
   const live = createLiveSamples(context, { log: backends.log, lag })
   const parts = { codecs, models, catalogue, popularity, lag, live, outages, consoleFolder: null }
   const limit = options.requestsInFlightMax === undefined ? {} : { requestsInFlightMax: options.requestsInFlightMax }
@@ -108,6 +111,14 @@ export async function openEdge(
     },
     advance(milliseconds) {
       ahead += milliseconds
+    },
+    stopClock() {
+      stoppedAt = Date.now()
+      return {
+        [Symbol.dispose]() {
+          stoppedAt = null
+        },
+      }
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }

@@ -4,7 +4,7 @@ const POLL_MS = 20
 export async function eventually<T>(
   look: () => Promise<T> | T,
   accept: (value: T) => boolean,
-  deadlineMs = 15_000,
+  deadlineMs = 30_000,
 ): Promise<T> {
   const end = Date.now() + deadlineMs
   for (;;) {

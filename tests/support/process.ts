@@ -17,7 +17,7 @@ export interface MillraceProcess extends AsyncDisposable {
   finished(): Promise<Finished>
 }
 
-const START_DEADLINE_MS = 30_000
+const START_DEADLINE_MS = 60_000
 
 /** A folder below the system's temporary one that is removed when it goes out of scope. */
 export async function temporaryFolder(name: string): Promise<AsyncDisposable & { readonly path: string }> {

@@ -23,7 +23,7 @@ export async function postCamps(url: string): Promise<number> {
 /** Trains on what `postCamps` sent and promotes the model where the gate was not sure; resolves when it serves. */
 export async function trainOnCamps(url: string, parameters: Readonly<Record<string, number>>): Promise<void> {
   const status = async () => (await call<Status>(url, 'GET', '/api/v1/monitoring/status')).body
-  await eventually(status, ({ eventStore }) => eventStore.events >= USERS * EVENTS_PER_USER)
+  await eventually(status, ({ eventStore }) => eventStore?.events >= USERS * EVENTS_PER_USER, 30_000)
   const asked = await call<{ runId: string }>(url, 'POST', '/api/v1/training/train', { model_type: 'als', parameters })
   const path = `/api/v1/training/runs/${asked.body.runId}`
   const run = await eventually(

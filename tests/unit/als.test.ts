@@ -231,11 +231,14 @@ test('a training beyond 4 GiB is refused before it allocates', async () => {
 test('an abort ends training at once, and the event loop is never held for long', async () => {
   const controller = new AbortController()
   const matrix = randomMatrix(2_000, 400, 0.1, 3)
-  let longest = 0
-  let last = performance.now()
+  // The time that this thread works counts: on a busy machine each turn also waits for a processor.
+  const worked = () => Object.values(process.threadCpuUsage()).reduce((sum, micros) => sum + micros / 1_000, 0)
+  let [longest, busiest] = [0, 0]
+  let [last, before] = [performance.now(), worked()]
   const watch = setInterval(() => {
     longest = Math.max(longest, performance.now() - last)
-    last = performance.now()
+    busiest = Math.max(busiest, worked() - before)
+    ;[last, before] = [performance.now(), worked()]
   }, 1)
   const recipe: Recipe = { ...RECIPE, factors: 64, iterations: 100_000 }
   let abortedAt = 0
@@ -249,7 +252,8 @@ test('an abort ends training at once, and the event loop is never held for long'
   clearInterval(watch)
   expect(abortedAt).toBeGreaterThan(0)
   expect(performance.now() - abortedAt).toBeLessThan(1_000)
-  expect(longest).toBeLessThan(200)
+  expect(busiest).toBeLessThan(100)
+  expect(longest).toBeLessThan(1_000)
 })
 
 test('given item factors are where training starts', async () => {

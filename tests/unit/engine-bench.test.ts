@@ -108,7 +108,7 @@ describe('a given split', () => {
       expect(again[name]).toEqual(whole[name])
     const other = await bench(...options, '--alpha', '3', '--search-state', state)
     expect(other).toMatchObject({ code: 2, errors: expect.stringContaining('not of this search') })
-  }, 60_000)
+  })
 })
 
 describe('bad input is refused in words, before any training:', () => {
@@ -145,7 +145,7 @@ describe('bad input is refused in words, before any training:', () => {
     expect(refusals).toEqual([])
     const missing = await bench('--train', join(folder, 'nowhere.csv'))
     expect(missing).toMatchObject({ code: 2, errors: expect.stringContaining('INVALID_INPUT_FILE') })
-  }, 60_000)
+  })
 
   test('fewer items than asked for are simply all shown', async () => {
     const train = await file('few.csv', GOOD)

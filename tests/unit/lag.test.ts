@@ -22,8 +22,9 @@ test('lag in seconds counts from the sample at which the end first passed the co
     clock.now += ms
     await monitor.sample(signal)
   }
-  expect(monitor.current()).toEqual([])
+  expect([monitor.current(), monitor.sampledAt()]).toEqual([[], null])
   await monitor.sample(signal)
+  expect(monitor.sampledAt()).toBe(clock.now)
   expect(monitor.current()).toEqual([{ group: 'g', topic, partition: 0, lagRecords: 0, lagSeconds: 0 }])
   await append(10)
   await sampleAfter(1_000)

@@ -167,8 +167,12 @@ test('a state that falls back while the updater works is read again from there, 
   const parts = { codecs, models: { current: () => null }, retry: { attemptsMax: 2, delayMs: 1, delayMaxMs: 5 } }
   const context = world.context()
   const updating = runUpdater(context, backends, parts, stop.signal)
+  const metrics = () => context.metrics.metrics()
+  const counted = (count: number) =>
+    eventually(metrics, (text) => text.includes(`updater_events_total{result="applied"} ${count}\n`))
   await world.send(someEvents(100))
-  await eventually(events, (count) => count === 100)
+  // Users are written before `applied`, and both before the metrics.
+  await counted(100)
   const applied = () => userState.applied(world)
   const fallBack = async () => {
     const lower = new Map([...(await applied())].map(([name, offset]) => [name, Math.max(0, offset - 2)]))
@@ -180,8 +184,7 @@ test('a state that falls back while the updater works is read again from there, 
   await eventually(applied, (now) => [...before].every(([name, offset]) => now.get(name) === offset))
   await fallBack()
   await world.send(someEvents(20))
-  const metrics = () => context.metrics.metrics()
-  const told = await eventually(metrics, (text) => text.includes('updater_events_total{result="applied"} 120\n'))
+  const told = await counted(120)
   expect(told).not.toContain('updater_events_total{result="duplicate"} 0\n')
   expect(await events()).toBe(120)
   stop.abort()

@@ -23,6 +23,10 @@ export function monitoringRoutes(app: EdgeApp, services: EdgeServices, signal: A
         ...{ tags, summary: 'Lag of every consumer group, by partition, in records and seconds' },
         response: answers({
           200: Type.Object({
+            at: Type.Number({ description: 'Epoch milliseconds of this answer' }),
+            sampledAt: Type.Union([Type.Number(), Type.Null()], {
+              description: 'Epoch milliseconds at which the groups were looked at; what was appended before is in it',
+            }),
             groups: Type.Array(
               Type.Object({
                 ...{ group: Type.String(), topic: Type.String(), partition: Count },
@@ -33,7 +37,7 @@ export function monitoringRoutes(app: EdgeApp, services: EdgeServices, signal: A
         }),
       },
     },
-    async () => ({ groups: lag.current() }),
+    async () => ({ at: services.context.now(), sampledAt: lag.sampledAt(), groups: lag.current() }),
   )
 
   app.get(
