@@ -7,11 +7,19 @@ import { createServer } from 'node:net'
 const PORT_MIN = 20_000
 const PORT_MAX = 32_000
 const TRIES_MAX = 200
+/** Beyond this those given out first may be given out again. */
+const GIVEN_MAX = 1_000
 
-/** A port of 127.0.0.1 that nothing listens on now. */
+/** Given out by this process; whoever asked may not listen yet. */
+const given = new Set<number>()
+
+/** A port of 127.0.0.1 that nothing listens on now and that this process was not given before. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN))
+    if (given.has(port)) continue
+    given.add(port)
+    if (given.size > GIVEN_MAX) given.delete(given.values().next().value as number)
     if (await isFree(port)) return port
   }
   throw new Error(`none of ${TRIES_MAX} ports between ${PORT_MIN} and ${PORT_MAX} was free`)

@@ -38,11 +38,10 @@ export async function startCluster(
   const folder = stack.use(await temporaryFolder('cluster'))
   const deaths: string[] = []
   const instances: Instance[] = []
-  const ports = new Set<number>()
   for (const [service, count] of Object.entries(counts) as [ServiceName, number][]) {
     for (let number = 1; number <= count; number++) {
       const name = `${service}-${number}`
-      const own = { ...settings, PORT: String(await anotherPort(ports)), DATA_DIR: join(folder.path, name) }
+      const own = { ...settings, PORT: String(await freePort()), DATA_DIR: join(folder.path, name) }
       const instance = createInstance(name, service, own, (words) => deaths.push(words))
       stack.defer(() => instance.kill())
       instances.push(instance)
@@ -61,14 +60,6 @@ export async function startCluster(
     deaths: () => deaths,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
-}
-
-/** Nobody listens on those chosen before yet, so that they would be found free once more. */
-async function anotherPort(chosen: Set<number>): Promise<number> {
-  let port = await freePort()
-  while (chosen.has(port)) port = await freePort()
-  chosen.add(port)
-  return port
 }
 
 function createInstance(
