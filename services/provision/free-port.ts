@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /**
  * Below the ports that systems give to outgoing connections (32768 and up on Linux): a server that is stopped and started
@@ -7,6 +8,9 @@ import { createServer } from 'node:net'
 const PORT_MIN = 20_000
 const PORT_MAX = 32_000
 const TRIES_MAX = 200
+/** How long a killed server may hold its port, and how often that is looked at. */
+const RELEASE_MS = 3_000
+const POLL_MS = 50
 /** Beyond this those given out first may be given out again. */
 const GIVEN_MAX = 1_000
 
@@ -25,7 +29,17 @@ export async function freePort(): Promise<number> {
   throw new Error(`none of ${TRIES_MAX} ports between ${PORT_MIN} and ${PORT_MAX} was free`)
 }
 
-export function isFree(port: number): Promise<boolean> {
+/** Whether the port is free, if not now then soon: a server that was killed holds its port until the system has ended it. */
+export async function becomesFree(port: number): Promise<boolean> {
+  const deadline = performance.now() + RELEASE_MS
+  while (!(await isFree(port))) {
+    if (performance.now() > deadline) return false
+    await pause(POLL_MS)
+  }
+  return true
+}
+
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => resolve(false))

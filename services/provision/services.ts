@@ -9,7 +9,7 @@ import { redis } from './definitions/redis.ts'
 import { registry } from './definitions/registry.ts'
 import { s3 } from './definitions/s3.ts'
 import { withFolderLock } from './folder-lock.ts'
-import { freePort, isFree } from './free-port.ts'
+import { becomesFree, freePort } from './free-port.ts'
 import { runningServer, startServer, stopServer, untilHealthy } from './server-process.ts'
 import { requireTools } from './tool.ts'
 
@@ -102,7 +102,7 @@ async function startService(name: ServiceName, options: StartOptions): Promise<R
   while (extraPorts.length < definition.extraPorts) extraPorts.push(await freePort())
   const place = { distFolder, dataFolder, port, extraPorts }
   await mkdir(dataFolder, { recursive: true })
-  if (!(await isFree(port))) {
+  if (!(await becomesFree(port))) {
     throw new MillraceError('CONFIG_INVALID', `${name} cannot start: something else listens on 127.0.0.1:${port}`)
   }
   const server = await startServer(place, await definition.prepare(place))
