@@ -16,7 +16,7 @@ export interface Table<V, K extends Key> {
 /** The tables of one LMDB environment, and its only way to write them. */
 export interface Tables {
   table<V, K extends Key>(database: Database<V, K>): Table<V, K>
-  /** What `stage` puts, removes and clears becomes one transaction; when `stage` throws, nothing of it is written. */
+  /** What `stage` puts, removes and clears becomes one transaction; when `stage` throws, nothing of it is written. Reads after it see it. */
   commit(stage: () => void): Promise<void>
 }
 
@@ -52,9 +52,13 @@ export function createTables<V, K extends Key>(root: RootDatabase<V, K>): Tables
     }),
     async commit(stage) {
       const writes = collect(stage)
-      await root.batch(() => {
-        for (const write of writes) void write()
-      })
+      try {
+        await root.batch(() => {
+          for (const write of writes) void write()
+        })
+      } finally {
+        root.resetReadTxn()
+      }
     },
   }
 }

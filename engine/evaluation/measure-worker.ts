@@ -3,11 +3,9 @@ import { workerData } from 'node:worker_threads'
 import { recommendAs } from './contestant.ts'
 import { createMeasure } from './measure.ts'
 import { CHUNK_USERS, type MeasureTask } from './parallel.ts'
-import { takeStretch } from './threads.ts'
+import { takeStretches } from './threads.ts'
 
 const { contestant, comparison, measurements, next } = workerData as MeasureTask
 const measure = createMeasure(recommendAs(contestant, comparison.past), comparison, measurements)
 const users = comparison.holdout.users.length
-for (let taken = takeStretch(next, CHUNK_USERS, users); taken; taken = takeStretch(next, CHUNK_USERS, users)) {
-  measure(taken.from, taken.to)
-}
+for (const { from, to } of takeStretches(next, CHUNK_USERS, users)) measure(from, to)

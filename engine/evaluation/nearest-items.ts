@@ -1,7 +1,7 @@
 import { type ItemColumns, transposePairs } from './catalogue-metrics.ts'
 import { type PairTable, sharedCopy } from './pair-table.ts'
 import { createSparseSums, highestPositive, type SparseSums } from './sparse-sums.ts'
-import { runThreads } from './threads.ts'
+import { runThreads, takeStretches, throwIfAborted } from './threads.ts'
 
 /** Per item its most similar items, best first, ties by rank; positive similarities only. */
 export interface Neighbours {
@@ -29,7 +29,7 @@ export interface NearestTask {
 }
 
 /** Items that a thread takes at a time. */
-export const CHUNK_ITEMS = 32
+const CHUNK_ITEMS = 32
 /** Starting a thread costs about as much as so many additions. */
 const ADDITIONS_PER_THREAD_MIN = 10_000_000
 
@@ -44,39 +44,28 @@ export async function nearestItems(
   neighbours: number,
   { threads, signal }: { readonly threads: number; readonly signal?: AbortSignal },
 ): Promise<Neighbours> {
-  const byItem = transposePairs(pairs)
-  const wanted = Math.min(threads, Math.ceil(allAdditions(pairs) / ADDITIONS_PER_THREAD_MIN))
-  if (wanted <= 1) return joinRuns(pairs.items, [createNearest({ pairs, byItem, neighbours })(0, pairs.items)])
-  const runs: NearestRun[] = []
+  throwIfAborted(signal)
   const next = new Int32Array(new SharedArrayBuffer(4))
-  const task: NearestTask = { pairs, byItem, neighbours, next }
-  await runThreads<NearestRun>(new URL('./nearest-items-worker.ts', import.meta.url), wanted, task, {
-    signal,
-    onMessage: (run) => runs.push(run),
-  })
-  return joinRuns(
-    pairs.items,
-    runs.sort((left, right) => left.from - right.from),
-  )
+  const task: NearestTask = { pairs, byItem: transposePairs(pairs), neighbours, next }
+  const wanted = Math.min(threads, Math.ceil(allAdditions(pairs) / ADDITIONS_PER_THREAD_MIN))
+  if (wanted <= 1) return joinRuns(pairs.items, [...findNearest(task)])
+  const runs: NearestRun[] = []
+  const onMessage = (run: NearestRun) => runs.push(run)
+  await runThreads(new URL('./nearest-items-worker.ts', import.meta.url), wanted, task, { signal, onMessage })
+  return joinRuns(pairs.items, runs)
 }
 
-/** Finds the neighbours of the items `from` to `to`. */
-export function createNearest({ pairs, byItem, neighbours }: Omit<NearestTask, 'next'>) {
+/** Takes items from the queue until there are none, and finds their neighbours. */
+export function* findNearest({ pairs, byItem, neighbours, next }: NearestTask): Generator<NearestRun> {
   const cosines = createCosines(pairs, byItem)
-  return (from: number, to: number): NearestRun => {
+  for (const { from, to } of takeStretches(next, CHUNK_ITEMS, pairs.items)) {
     const counts = new Int32Array(to - from)
-    const room = (to - from) * Math.min(neighbours, pairs.items)
-    let items = new Int32Array(Math.min(room, 1 << 16))
-    let similarities = new Float64Array(items.length)
+    const items = new Int32Array(counts.length * Math.min(neighbours, pairs.items))
+    const similarities = new Float64Array(items.length)
     let size = 0
     for (let item = from; item < to; item++) {
       const { values, candidates, clear } = cosines(item)
       const nearest = highestPositive(values, candidates, neighbours)
-      if (size + nearest.length > items.length) {
-        const larger = 2 * (size + nearest.length)
-        items = grown(items, new Int32Array(larger))
-        similarities = grown(similarities, new Float64Array(larger))
-      }
       for (const other of nearest) {
         items[size] = other
         similarities[size++] = values[other]!
@@ -84,13 +73,8 @@ export function createNearest({ pairs, byItem, neighbours }: Omit<NearestTask, '
       counts[item - from] = nearest.length
       clear()
     }
-    return { from, counts, items: items.slice(0, size), similarities: similarities.slice(0, size) }
+    yield { from, counts, items: items.slice(0, size), similarities: similarities.slice(0, size) }
   }
-}
-
-function grown<T extends Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from)
-  return to
 }
 
 function allAdditions({ users, pointers }: PairTable): number {

@@ -28,10 +28,13 @@ export async function runThreads<Message>(
   }
 }
 
-/** A shared counter from which threads take stretches of `size` up to `end`; null when there are no more. */
-export function takeStretch(next: Int32Array, size: number, end: number): { from: number; to: number } | null {
-  const from = Atomics.add(next, 0, size)
-  return from >= end ? null : { from, to: Math.min(end, from + size) }
+/** Stretches of `size` up to `end`, shared by all threads that count on `next`: each is given out once. */
+export function* takeStretches(next: Int32Array, size: number, end: number): Generator<{ from: number; to: number }> {
+  for (;;) {
+    const from = Atomics.add(next, 0, size)
+    if (from >= end) return
+    yield { from, to: Math.min(end, from + size) }
+  }
 }
 
 /** @throws MillraceError ABORTED. */

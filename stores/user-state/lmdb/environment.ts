@@ -37,8 +37,6 @@ export function openEnvironment(folder: string): Environment {
           await tables.commit(stage)
         } catch (cause) {
           throw environmentError(file, cause)
-        } finally {
-          root.resetReadTxn()
         }
       },
       close: () => root.close(),

@@ -72,8 +72,6 @@ function openDatabases(file: string): Environment {
           await tables.commit(stage)
         } catch (cause) {
           throw environmentError(file, await commitErrorOf(cause))
-        } finally {
-          root.resetReadTxn()
         }
       },
       close: () => root.close(),

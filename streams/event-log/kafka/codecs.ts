@@ -10,6 +10,9 @@ interface Packed {
 }
 
 const LIMITED = { maxOutputLength: UNPACKED_BYTES_MAX }
+/** The client asks for a codec at each batch. */
+const GZIP = { compress: pack(promisify(gzip)), decompress: unpack(promisify(unzip)) }
+const ZSTD = { compress: pack(promisify(zstdCompress)), decompress: unpack(promisify(zstdDecompress)) }
 
 /**
  * How batches are packed and unpacked. We pack with gzip or zstd; others may produce with LZ4 or Snappy, for a batch that
@@ -17,11 +20,8 @@ const LIMITED = { maxOutputLength: UNPACKED_BYTES_MAX }
  */
 export function addCodecs(): void {
   const { CompressionCodecs: codecs, CompressionTypes: types } = kafkajs
-  codecs[types.GZIP] = () => ({ compress: pack(promisify(gzip)), decompress: unpack(promisify(unzip)) })
-  codecs[types.ZSTD] = () => ({
-    compress: pack(promisify(zstdCompress)),
-    decompress: unpack(promisify(zstdDecompress)),
-  })
+  codecs[types.GZIP] = () => GZIP
+  codecs[types.ZSTD] = () => ZSTD
   for (const [type, unpackHere] of [
     [types.LZ4, unpackLz4],
     [types.Snappy, unpackSnappy],
