@@ -90,6 +90,32 @@ test('on a phone of 380 pixels nothing is wider than the screen, and every contr
   await page.close()
 })
 
+test('at no width does what is told of a list leave its panel', async () => {
+  const { page, problems } = await openPage({ width: 1440, height: 900 })
+  await page.getByRole('button', { name: 'Become a visitor' }).click()
+  await page.getByTestId('visitor').waitFor()
+  await listIsThere(page)
+  for (const width of [390, 820, 1024, 1280, 1366]) {
+    await page.setViewportSize({ width, height: 900 })
+    const panel = await page.locator('.recommended').boundingBox()
+    const facts = await page.locator('.facts > *').evaluateAll((boxes) =>
+      boxes.map((box) => {
+        const { left, right, bottom } = box.getBoundingClientRect()
+        return { left, right, bottom }
+      }),
+    )
+    const line = await page.locator('.freshness').evaluate((box) => box.getBoundingClientRect().bottom)
+    expect(facts).toHaveLength(5)
+    for (const { left, right, bottom } of facts) {
+      expect(left, `at ${width}`).toBeGreaterThanOrEqual(panel?.x ?? Number.NaN)
+      expect(right, `at ${width}`).toBeLessThanOrEqual((panel?.x ?? 0) + (panel?.width ?? 0))
+      expect(bottom, `at ${width}`).toBeLessThanOrEqual(line)
+    }
+  }
+  expect(problems).toEqual([])
+  await page.close()
+})
+
 test('markup in titles and ids stays text', async () => {
   const title = '<img src=x onerror="document.title=1"> & <b>bold</b>'
   await put(`/api/v1/items/hostile`, { title, categories: ['<script>'] })
